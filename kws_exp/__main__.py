@@ -1,0 +1,60 @@
+"""``python -m kws_exp words=[yes,no,left]``: the command line.
+
+Hydra composes, ``kws_exp.config`` types, ``kws_exp.validate`` checks, ``kws_exp.run`` works. Exit status: 0,
+2 for a mistake of the user (one sentence, no traceback), 130 after Ctrl-C. TensorFlow is imported only once
+all settings are known to be good, so that help and errors answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+
+from kws_exp import config as configuration
+from kws_exp.errors import KwsError
+
+INTERRUPTED = 130  # what a shell reports after Ctrl-C
+
+
+@hydra.main(version_base="1.3", config_path=str(configuration.CONFIG_ROOT / "conf"), config_name="config")
+def task(composed: configuration.Composed) -> float | None:
+    """Check one composed configuration and run it; return its score for sweeps."""
+    from kws_exp import run
+
+    hydra_config = HydraConfig.get()
+    try:
+        return run.run(configuration.from_hydra(composed), list(hydra_config.overrides.task))
+    except KwsError as error:
+        if hydra_config.mode == RunMode.MULTIRUN:
+            raise  # Hydra names the job and goes on with the others
+        sys.exit(_complain(str(error)))
+
+
+def main() -> None:
+    """Run the command line; the entry point of the ``kws-exp`` script."""
+    shows_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # makes Hydra raise instead of printing, so that we word the message
+    configuration.register()
+    try:
+        task()
+    except KwsError as error:
+        sys.exit(_complain(str(error)))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except configuration.COMPOSITION_ERRORS as error:
+        if shows_traceback:
+            raise
+        sys.exit(_complain(configuration.explain(error)))
+
+
+def _complain(sentence: str) -> int:
+    print(f"kws_exp: {sentence}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    main()

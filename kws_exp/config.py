@@ -1,0 +1,176 @@
+"""From ``conf/`` and the command line to one :class:`kws_exp.schema.Config`; the only module that knows OmegaConf.
+
+Hydra composes the YAML files into the dataclasses of ``kws_exp.schema``. That refuses a misspelt key, except
+one added with ``+``: :func:`from_hydra` refuses that too. :func:`explain` turns what Hydra and OmegaConf raise
+into the one sentence a user needs. The surprising fact: YAML reads an unquoted ``yes``, ``no``, ``on`` or
+``off`` as a truth value, and OmegaConf makes 'True' of it without a word (see ``kws_exp.validate``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from kws_exp import features, models
+from kws_exp.errors import KwsError, nearest
+from kws_exp.schema import Config
+
+PACKAGE = Path(__file__).resolve().parent
+# a built wheel carries conf/ and sweeps/ inside the package, a clone beside it
+CONFIG_ROOT = PACKAGE / "_configs" if (PACKAGE / "_configs").is_dir() else PACKAGE.parent
+GROUPS = ("data", "features", "model", "optimizer", "train", "export", "tracking", "experiment", "sweeps")
+EXAMPLES = {"Integer": "100", "Float": "0.1", "Boolean": "true"}
+Composed = DictConfig  # for those who only pass one on
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException)
+
+
+class SweepsOnSearchPath(SearchPathPlugin):
+    """Makes the top-level ``sweeps/`` a config group beside those of ``conf/``."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append the folder that holds ``sweeps/``."""
+        search_path.append(provider="kws_exp", path=f"file://{CONFIG_ROOT}")
+
+
+def register() -> None:
+    """Tell Hydra the types of the configuration and where ``sweeps/`` lies."""
+    store = ConfigStore.instance()
+    store.store(name="schema", node=Config)
+    for name, entry in models.ARCHITECTURES.items():
+        store.store(group="schema/model", name=name, node=entry.settings)
+    for name, entry in features.FRONT_ENDS.items():
+        store.store(group="schema/features", name=name, node=entry.settings)
+    Plugins.instance().register(SweepsOnSearchPath)
+    OmegaConf.register_new_resolver("kws_exp_choices", _choices, replace=True)
+
+
+def from_hydra(composed: DictConfig) -> Config:
+    """Turn a composed configuration into plain dataclasses; refuse keys that no dataclass has."""
+    unknown = next(_unknown_keys(composed), None)
+    if unknown is not None:
+        raise KwsError(_unknown_key(*unknown))
+    try:
+        config: Config = OmegaConf.to_object(composed)  # type: ignore[assignment]
+    except OmegaConfBaseException as error:
+        raise KwsError(explain(error)) from error
+    return config
+
+
+def to_yaml(config: Config) -> str:
+    """Return the whole configuration as YAML that :func:`load` reads back."""
+    return OmegaConf.to_yaml(OmegaConf.structured(config))
+
+
+def load(path: Path) -> Config:
+    """Read the ``config.yaml`` of an earlier run."""
+    stored = OmegaConf.load(path)
+    schema = OmegaConf.structured(Config)
+    schema.features = features.FRONT_ENDS[stored.features.name].settings
+    schema.model = models.ARCHITECTURES[stored.model.name].settings
+    config: Config = OmegaConf.to_object(OmegaConf.merge(schema, stored))  # type: ignore[assignment]
+    return config
+
+
+def explain(error: Exception) -> str:
+    """Return one sentence for an error of the composition: the rule, the value, the nearest valid one."""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        return _unknown_option(error)
+    if isinstance(error, OverrideParseException):
+        return f"cannot read '{error.override}' on the command line: {_first_line(str(error.message))}"
+    cause = next((e for e in _chain(error) if isinstance(e, OmegaConfBaseException) and e.full_key), None)
+    if cause is None:
+        return _reworded(" ".join(str(error).split()))
+    if type(cause).__name__ in {"ConfigAttributeError", "ConfigKeyError"}:
+        return _unknown_key(str(cause.full_key), cause.object_type)
+    return _wrong_type(str(cause.full_key), _first_line(str(cause.msg or cause)))
+
+
+def _choices() -> str:
+    """List each group's options, for ``--help``."""
+    found = []
+    for group in GROUPS:
+        folder = CONFIG_ROOT / ("" if group == "sweeps" else "conf") / group
+        found.append(f"{group}: {', '.join(sorted(path.stem for path in folder.glob('*.yaml')))}")
+    return "\n  ".join(found)
+
+
+def _unknown_keys(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    kind = OmegaConf.get_type(node)
+    known = {item.name for item in fields(kind)} if is_dataclass(kind) else None
+    for key in node:
+        child = node._get_node(key)
+        if known is not None and key not in known:
+            yield f"{prefix}{key}", kind
+        elif isinstance(child, DictConfig) and not child._is_missing() and not child._is_none():
+            yield from _unknown_keys(child, f"{prefix}{key}.")
+
+
+def _unknown_key(full_key: str, kind: Any) -> str:
+    parent, _, key = full_key.rpartition(".")
+    if parent and not is_dataclass(kind):
+        return f"{parent} has no '{key}' yet: write +{full_key}=VALUE to add it"
+    known = [item.name for item in fields(kind)] if is_dataclass(kind) else []
+    if not parent:  # a section's setting typed without its section, such as batch_size=10
+        known += [name for name in _all_settings() if name.rpartition(".")[2] == key]
+    where = f"{parent} has" if parent else "there are"
+    return f"there is no setting '{full_key}'{nearest(key, known)}: {where} {', '.join(known)}"
+
+
+def _wrong_type(key: str, message: str) -> str:
+    if "is not a ListConfig" in message:
+        return f"{key} must be a list, but one value is given: write {key}=[VALUE]"
+    if "missing mandatory value" in message:
+        return f"{key} must be set: give {key}=VALUE"
+    wrong = re.match(r"Value '(.*)' of type '\w+' could not be converted to (\w+)", message)
+    if wrong:
+        kind = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}.get(wrong[2], wrong[2])
+        return f"{key} must be {kind}, but is '{wrong[1]}': write {key}={EXAMPLES.get(wrong[2], 'VALUE')}"
+    return f"{key}: {message}"
+
+
+def _all_settings() -> list[str]:
+    sections = [item.name for item in fields(Config)]
+    kinds = {name: _section_type(name) for name in sections}
+    return [f"{name}.{item.name}" for name, kind in kinds.items() if kind for item in fields(kind)]
+
+
+def _section_type(name: str) -> Any:
+    kind = OmegaConf.structured(Config)._get_node(name)
+    return kind._metadata.ref_type if isinstance(kind, DictConfig) and is_dataclass(kind._metadata.ref_type) else None
+
+
+def _unknown_option(error: MissingConfigException) -> str:
+    group, _, option = str(error.missing_cfg_file).rpartition("/")
+    options = sorted(error.options or [])
+    if not options:
+        return f"there is no configuration group '{group or option}'{nearest(group or option, GROUPS)}: the groups are {', '.join(GROUPS)}"
+    return f"{group}={option} is not known{nearest(option, options)}: {group} is one of {', '.join(options)}"
+
+
+def _reworded(message: str) -> str:
+    ambiguous = re.match(r"Ambiguous value for argument '([\w.]+)=(.+?)'", message)
+    if ambiguous:
+        key, value = ambiguous.groups()
+        return f"{key} takes one value, but '{value}' are several: write {key}=[{value}] for a list, or add --multirun to run each"
+    return message
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0]
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

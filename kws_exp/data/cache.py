@@ -1,0 +1,208 @@
+"""The decoded-audio cache: every clip of a folder decoded once, then mapped into memory by every later run.
+
+    CACHE/audio/KEY/index.json            names, sizes, times, digests, and what could not be read
+    CACHE/audio/KEY/clips-FINGERPRINT.npy int16 (clips, 16000)
+    CACHE/audio/KEY/noise-FINGERPRINT.npy int16 (samples,), all noise recordings end to end
+
+The fingerprint covers the name, size and time of every file, so a changed, added or removed file is noticed; rows
+of unchanged files are copied, not decoded again. A lock makes the second of two runs wait for the first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kws_exp.data import audio
+from kws_exp.run_folder import read_json, write_json
+from kws_exp.schema import CLIP_SAMPLES
+
+FORMAT = 1  # part of the fingerprint: raise it when what is stored changes
+NOISE_FOLDER = "_background_noise_"
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class AudioFile:
+    """A file as the folder lists it."""
+
+    path: str  # relative, with forward slashes: WORD/NAME
+    size: int
+    mtime_ns: int
+
+    @property
+    def word(self) -> str:
+        """The folder it lies in."""
+        return self.path.partition("/")[0]
+
+
+@dataclass(frozen=True)
+class AudioCache:
+    """A folder's audio, decoded."""
+
+    paths: tuple[str, ...]  # of each row of clips
+    digests: tuple[str, ...]  # of the samples of each row
+    clips: NDArray[np.int16]  # (clips, 16000), mapped
+    noise: NDArray[np.int16]  # (samples,), mapped
+    noise_ends: tuple[int, ...]  # where each noise recording ends in ``noise``
+    skipped: dict[str, str]  # path -> why it could not be read
+
+
+def words_in(folder: Path) -> list[str]:
+    """Return the names of the sub-folders that can be words, sorted."""
+    if not folder.is_dir():
+        return []
+    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] not in "_.")
+
+
+def scan(folder: Path) -> list[AudioFile]:
+    """List the audio files of all words and of the noise folder, sorted by path."""
+    return sorted(_walk(folder), key=lambda file: file.path)
+
+
+def open_cache(folder: Path, cache_dir: Path, progress: Progress = lambda done, total: None) -> AudioCache:
+    """Return the decoded audio of ``folder``; decode what is not cached yet."""
+    from filelock import FileLock
+
+    key = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+    place = cache_dir / "audio" / key
+    place.mkdir(parents=True, exist_ok=True)
+    with FileLock(place.with_suffix(".lock")):
+        files = scan(folder)
+        fingerprint = _fingerprint(files)
+        index = _read_index(place)
+        if index is None or index["fingerprint"] != fingerprint:
+            index = _build(folder, place, files, fingerprint, index, progress)
+        return _map(place, index)
+
+
+def _walk(folder: Path) -> Iterator[AudioFile]:
+    for word in [*words_in(folder), NOISE_FOLDER]:
+        if (folder / word).is_dir():
+            for entry in os.scandir(folder / word):
+                if entry.name.lower().endswith(audio.SUFFIXES) and not entry.name.startswith("."):
+                    status = entry.stat()
+                    yield AudioFile(f"{word}/{entry.name}", status.st_size, status.st_mtime_ns)
+
+
+def _fingerprint(files: Sequence[AudioFile]) -> str:
+    listing = "\n".join(f"{file.path}\t{file.size}\t{file.mtime_ns}" for file in files)
+    return hashlib.sha256(f"{FORMAT}\n{listing}".encode()).hexdigest()[:16]
+
+
+def _read_index(place: Path) -> dict[str, Any] | None:
+    try:
+        index: dict[str, Any] = read_json(place / "index.json")
+    except (OSError, ValueError):
+        return None
+    return index if all(_array(place, kind, index["fingerprint"]).exists() for kind in ("clips", "noise")) else None
+
+
+def _array(place: Path, kind: str, fingerprint: str) -> Path:
+    return place / f"{kind}-{fingerprint}.npy"
+
+
+def _map(place: Path, index: dict[str, Any]) -> AudioCache:
+    def mapped(kind: str) -> NDArray[np.int16]:
+        path = _array(place, kind, index["fingerprint"])
+        # an empty array cannot be mapped
+        empty = not index["clips" if kind == "clips" else "noise_ends"]
+        return np.load(path, mmap_mode=None if empty else "r", allow_pickle=False)
+
+    return AudioCache(
+        tuple(clip["path"] for clip in index["clips"]),
+        tuple(clip["digest"] for clip in index["clips"]),
+        mapped("clips")[: len(index["clips"])],  # the rows of skipped files are at the end, unused
+        mapped("noise"),
+        tuple(index["noise_ends"]),
+        index["skipped"],
+    )
+
+
+def _build(
+    folder: Path,
+    place: Path,
+    files: Sequence[AudioFile],
+    fingerprint: str,
+    old: dict[str, Any] | None,
+    progress: Progress,
+) -> dict[str, Any]:
+    speech = [file for file in files if file.word != NOISE_FOLDER]
+    noise = [file for file in files if file.word == NOISE_FOLDER]
+    skipped: dict[str, str] = {}
+    clips = _write_clips(folder, place, speech, fingerprint, old, skipped, progress)
+    noise_ends = _write_noise(folder, place, noise, fingerprint, skipped)
+    index = {"fingerprint": fingerprint, "clips": clips, "noise_ends": noise_ends, "skipped": skipped}
+    write_json(place / "index.json", index)
+    for stale in place.glob("*.npy"):
+        if fingerprint not in stale.name:
+            stale.unlink(missing_ok=True)
+    return index
+
+
+def _write_clips(
+    folder: Path,
+    place: Path,
+    files: Sequence[AudioFile],
+    fingerprint: str,
+    old: dict[str, Any] | None,
+    skipped: dict[str, str],
+    progress: Progress,
+) -> list[dict[str, Any]]:
+    known = _known_rows(place, old)
+
+    def load(file: AudioFile) -> NDArray[np.int16] | str:
+        row = known.get((file.path, file.size, file.mtime_ns))
+        if row is not None:
+            return row
+        try:
+            return audio.fit(audio.read(folder / file.path))
+        except audio.UnreadableError as error:
+            return str(error)
+
+    clips = []
+    aside = place / f".clips-{os.getpid()}.npy"
+    rows = np.lib.format.open_memmap(aside, mode="w+", dtype=np.int16, shape=(len(files), CLIP_SAMPLES))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # libsndfile decodes without the interpreter's lock
+        for done, (file, samples) in enumerate(zip(files, pool.map(load, files), strict=True), start=1):
+            if isinstance(samples, str):
+                skipped[file.path] = samples
+            else:
+                rows[len(clips)] = samples
+                digest = hashlib.blake2b(samples.tobytes(), digest_size=8).hexdigest()
+                clips.append({"path": file.path, "size": file.size, "mtime_ns": file.mtime_ns, "digest": digest})
+            progress(done, len(files))
+    rows.flush()
+    del rows
+    os.replace(aside, _array(place, "clips", fingerprint))
+    return clips
+
+
+def _known_rows(place: Path, old: dict[str, Any] | None) -> dict[tuple[str, int, int], NDArray[np.int16]]:
+    if old is None or not old["clips"]:
+        return {}
+    rows = _map(place, old).clips
+    return {(clip["path"], clip["size"], clip["mtime_ns"]): rows[i] for i, clip in enumerate(old["clips"])}
+
+
+def _write_noise(
+    folder: Path, place: Path, files: Sequence[AudioFile], fingerprint: str, skipped: dict[str, str]
+) -> list[int]:
+    recordings = []
+    for file in files:
+        try:
+            recordings.append(audio.read(folder / file.path))
+        except audio.UnreadableError as error:
+            skipped[file.path] = str(error)
+    aside = place / f".noise-{os.getpid()}.npy"
+    np.save(aside, np.concatenate(recordings) if recordings else np.zeros(0, np.int16))
+    os.replace(aside, _array(place, "noise", fingerprint))
+    return [int(end) for end in np.cumsum([len(recording) for recording in recordings])]

@@ -1,0 +1,50 @@
+"""``python -m kws_exp.export.convert FOLDER``: frozen graph to float and int8 TensorFlow Lite files.
+
+Reads ``graph.pb`` (:mod:`kws_exp.export.graph`) and ``calibration.npy``, writes ``model_float.tflite`` and
+``model_int8.tflite``, int8 in and out. It is a process of its own because the converter of TensorFlow 2.21
+dies of a segmentation fault on some layers, recurrent ones among them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kws_exp.export.graph import INPUT, OUTPUT
+
+
+def main(folder: Path) -> None:
+    """Convert ``folder/graph.pb`` twice."""
+    import tensorflow as tf
+
+    graph = tf.compat.v1.GraphDef.FromString((folder / "graph.pb").read_bytes())
+    imported = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(graph, name=""), [])
+    function = imported.prune(f"{INPUT}:0", f"{OUTPUT}:0")
+    calibration = np.load(folder / "calibration.npy", allow_pickle=False)
+    (folder / "model_float.tflite").write_bytes(_converter(tf, function).convert())
+    (folder / "model_int8.tflite").write_bytes(_int8(tf, _converter(tf, function), calibration))
+
+
+def _converter(tf: Any, function: Any) -> Any:
+    return tf.lite.TFLiteConverter.from_concrete_functions([function])
+
+
+def _int8(tf: Any, converter: Any, calibration: Any) -> bytes:
+    def clips() -> Iterator[list[Any]]:
+        for clip in calibration:
+            yield [clip[np.newaxis, ..., np.newaxis]]
+
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = clips
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    model: bytes = converter.convert()
+    return model
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

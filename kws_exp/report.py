@@ -1,0 +1,289 @@
+"""``report.md`` and the closing summary of a run, from the run's folder alone.
+
+Everything is read back from the files, so a report can be made again at any time, and of a run that failed
+halfway: what is not there is left out. Nothing here knows TensorFlow or MLflow.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kws_exp import figures, run_folder
+from kws_exp.evaluate import Evaluation, wilson
+from kws_exp.run_folder import RunFolder, RunRecord
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+FORMS = {  # of the model, in the order in which one is made from the other
+    "keras": "Keras, float32",
+    "float_tflite": "TensorFlow Lite, float32",
+    "int8_tflite": "TensorFlow Lite, int8",
+    "int8_tflm": "TensorFlow Lite Micro, int8",
+}
+FILES = {
+    "model_int8.tflite": "the model for the device, int8 in and out",
+    "model_data.cc": "the same as a C++ array, with `model_data.h`",
+    "model_float.tflite": "the model before quantisation",
+    "saved_model": "the Keras model in TensorFlow's serving format",
+    "labels.txt": "labels in the order of the outputs",
+    "manifest.json": "features, quantisation, operators, sizes and hashes for programs",
+    "proof.json": "the comparison above",
+}
+SKIPPED_SHOWN = 5
+
+
+def write(folder: RunFolder) -> Path:
+    """Draw the figures and write ``report.md``; return its path."""
+    evaluation, points = _evaluation(folder), run_folder.read_lines(folder.curves)
+    name = folder.record().name
+    if evaluation:
+        figures.save(figures.confusion(evaluation, f"{name}: test partition"), folder.figures / "confusion.png")
+    if points:
+        figures.save(figures.curves(points, f"{name}: training"), folder.figures / "curves.png")
+    run_folder.write_text(folder.path / "report.md", markdown(folder))
+    return folder.path / "report.md"
+
+
+def markdown(folder: RunFolder) -> str:
+    """Return the report."""
+    record, evaluation = folder.record(), _evaluation(folder)
+    manifest, proof = _read(folder.export / "manifest.json"), _read(folder.export / "proof.json")
+    sections = [
+        [f"# {record.name}", "", _headline(record, evaluation, manifest)],
+        _data(record),
+        _accuracy(evaluation, proof),
+        _words(folder, evaluation),
+        _device(manifest),
+        _training(folder, record),
+        _reproduce(record),
+        _usage(folder, manifest),
+    ]
+    return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
+
+
+def terminal_summary(folder: RunFolder) -> Group:
+    """Return what is printed at the end of a run: accuracies, sizes, where the run is and how to look at it."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    record, evaluation = folder.record(), _evaluation(folder)
+    manifest, proof = _read(folder.export / "manifest.json"), _read(folder.export / "proof.json")
+    table = Table("test partition", "accuracy", "95 % interval", "same label as Keras", title_justify="left")
+    for row in _accuracy_rows(evaluation, proof):
+        table.add_row(*row)
+    lines = [f"{name}: {value}" for name, value in _sizes(manifest)] if manifest else []
+    lines += [f"report: {folder.path / 'report.md'}", *_links(record)]
+    return Group(*([table] if table.row_count else []), *map(Text, lines))
+
+
+def ui_command(uri: str) -> str:
+    """Return the command that opens the tracking server's pages on a store."""
+    return f"mlflow ui --backend-store-uri {shlex.quote(uri)}"
+
+
+def run_link(uri: str, run_id: str) -> str | None:
+    """Return the page of a run on a server, None for a database without one."""
+    return f"{uri}/#/runs/{run_id}" if uri.startswith(("http://", "https://")) else None
+
+
+def _links(record: RunRecord) -> Iterable[str]:
+    if not record.tracking_run_id or not record.tracking_uri:
+        return
+    yield f"run: {record.tracking_run_id}"
+    link = run_link(record.tracking_uri, record.tracking_run_id)
+    if link:
+        yield f"page: {link}"
+    else:
+        yield f"to look at it: {ui_command(record.tracking_uri)}"
+        yield f"          then: http://127.0.0.1:5000/#/runs/{record.tracking_run_id}"
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    return run_folder.read_json(path) if path.exists() else None
+
+
+def _evaluation(folder: RunFolder) -> Evaluation | None:
+    content = _read(folder.path / "evaluation.json")
+    return Evaluation.from_json(content) if content else None
+
+
+def _headline(record: RunRecord, evaluation: Evaluation | None, manifest: Mapping[str, Any] | None) -> str:
+    if evaluation is None:
+        return f"The run is {record.status} and has no test result."
+    low, high = evaluation.interval
+    size = f", in a file of {_bytes(_int8_bytes(manifest))}" if manifest else ""
+    return (
+        f"**{evaluation.accuracy:.1%}** of {evaluation.clips:,} test clips get the right label "
+        f"(95 % interval {low:.1%} to {high:.1%}){size}."
+    )
+
+
+def _data(record: RunRecord) -> list[str]:
+    data = record.data
+    if not data:
+        return []
+    labels = list(next(iter(data["counts"].values())))
+    rows = [[name, *(f"{counts[label]:,}" for label in labels)] for name, counts in data["counts"].items()]
+    description = data["description"].removeprefix("data: ")
+    lines = ["## Trained on", "", f"{description[:1].upper()}{description[1:]}.", ""]
+    lines += _table(["clips", *map(_code, labels)], rows)
+    skipped = list(data.get("skipped", {}).items())
+    if skipped:
+        more = f", and {len(skipped) - SKIPPED_SHOWN} more" if len(skipped) > SKIPPED_SHOWN else ""
+        named = "; ".join(f"`{path}` ({why})" for path, why in skipped[:SKIPPED_SHOWN])
+        lines += ["", f"Left out, because they could not be read: {named}{more}."]
+    return [*lines, "", f"Digest of clips, labels and partitions: `{data['digest']}`."]
+
+
+def _accuracy(evaluation: Evaluation | None, proof: Mapping[str, Any] | None) -> list[str]:
+    rows = _accuracy_rows(evaluation, proof)
+    if not rows:
+        return []
+    lines = ["## Accuracy on the test partition", ""]
+    lines += _table(["form of the model", "accuracy", "95 % interval", "same label as Keras"], rows)
+    if proof and proof["equal_rows"] is not None:
+        lines += [
+            "",
+            f"TensorFlow Lite's reference kernels and TensorFlow Lite Micro give the same bytes for "
+            f"{proof['equal_rows']:,} of {proof['clips']:,} clips; the largest difference of an output is "
+            f"{proof['largest_difference']} of 256.",
+        ]
+    elif proof:
+        lines += ["", f"TensorFlow Lite Micro: {proof['tflm']}."]
+    return lines
+
+
+def _accuracy_rows(evaluation: Evaluation | None, proof: Mapping[str, Any] | None) -> list[list[str]]:
+    if proof is None:
+        forms = {"keras": evaluation.accuracy} if evaluation else {}
+        return [_accuracy_row(form, value, evaluation.clips, None) for form, value in forms.items() if evaluation]
+    agreement = proof["agreement"]
+    return [
+        _accuracy_row(form, proof["accuracy"][form], proof["clips"], agreement.get(f"keras/{form}"))
+        for form in FORMS
+        if form in proof["accuracy"]
+    ]
+
+
+def _accuracy_row(form: str, accuracy: float, clips: int, agreement: float | None) -> list[str]:
+    low, high = wilson(round(accuracy * clips), clips)
+    same = "-" if agreement is None else f"{agreement:.1%}"
+    return [FORMS[form], f"{accuracy:.1%}", f"{low:.1%} to {high:.1%}", same]
+
+
+def _words(folder: RunFolder, evaluation: Evaluation | None) -> list[str]:
+    if evaluation is None:
+        return []
+    rows = [
+        [_code(score.label), f"{score.clips:,}", *map(_share, (score.precision, score.recall, score.f1))]
+        for score in evaluation.per_class()
+    ]
+    lines = ["## Word by word", "", *_table(["label", "clips", "precision", "recall", "F1"], rows)]
+    worst = [
+        f"- `{cell.true}` taken for `{cell.predicted}`: {cell.clips} clips, {cell.share:.1%} of all `{cell.true}`"
+        for cell in evaluation.worst_confusions()
+    ]
+    lines += ["", "Most frequent confusions:", "", *worst] if worst else []
+    if (folder.figures / "confusion.png").exists():
+        lines += ["", "![confusion matrix of the test partition](figures/confusion.png)"]
+    return lines
+
+
+def _device(manifest: Mapping[str, Any] | None) -> list[str]:
+    if manifest is None:
+        return []
+    source, result = manifest["input"], manifest["output"]
+    operators = ", ".join(f"{item['count']} x {item['name']} (v{item['version']})" for item in manifest["operators"])
+    settings = ", ".join(f"{key} {value}" for key, value in manifest["features"].items() if key != "name")
+    rows = [[name, value] for name, value in _sizes(manifest)]
+    rows += [
+        ["operators", operators],
+        ["features", f"{manifest['features']['name']}: {settings}"],
+        ["input", _port(source)],
+        ["output", _port(result)],
+    ]
+    return ["## On the device", "", *_table(["", ""], rows)]
+
+
+def _sizes(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    arena = manifest["arena"]
+    return [
+        ("int8 model", _bytes(_int8_bytes(manifest))),
+        (
+            "arena",
+            f"{arena['host_bisect']:,} bytes on this host; reserve {arena['ceiling']:,}" if arena else "not measured",
+        ),
+        ("parameters", f"{manifest['parameters']:,}"),
+        ("multiply-accumulates", f"{manifest['macs']:,} per clip"),
+    ]
+
+
+def _training(folder: RunFolder, record: RunRecord) -> list[str]:
+    lines = []
+    if (folder.figures / "curves.png").exists():
+        lines += ["![accuracy, loss and learning rate over the steps](figures/curves.png)", ""]
+    if record.seconds:
+        stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in record.seconds.items())
+        lines += [f"Seconds by stage: {stages}; together {sum(record.seconds.values()):.1f}."]
+    return ["## Training", "", *lines] if lines else []
+
+
+def _reproduce(record: RunRecord) -> list[str]:
+    command = shlex.join(["python", "-m", "kws_exp", *record.overrides])
+    lines = ["## Do it again", "", "```sh"]
+    if record.git.get("commit"):
+        lines.append(f"git checkout {record.git['commit']}" + _dirty(record.git))
+    versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
+    lines += [command, "```", "", "All settings with their values are in `config.yaml`."]
+    return [*lines, "", f"Made with {versions}."] if versions else lines
+
+
+def _dirty(git: Mapping[str, str]) -> str:
+    return "  # with changes that were not committed" if git.get("dirty") == "true" else ""
+
+
+def _usage(folder: RunFolder, manifest: Mapping[str, Any] | None) -> list[str]:
+    if manifest is None:
+        return []
+    rows = [[_code(f"export/{name}"), what] for name, what in FILES.items() if (folder.export / name).exists()]
+    source = manifest["input"]
+    return [
+        "## Using the files",
+        "",
+        *_table(["file", "what it is"], rows),
+        "",
+        "One second of audio at 16 kHz becomes features as described above; a feature `x` enters the model as "
+        f"`round(x / {source['scale']:.6g}) {source['zero_point']:+d}`, limited to -128..127. Output `q` of a label is "
+        "the score `(q + 128) / 256`. Reserve the arena given above and register the operators listed above.",
+    ]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    return lines + [f"| {' | '.join(row)} |" for row in rows]
+
+
+def _code(text: str) -> str:
+    return f"`{text}`"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
+
+
+def _bytes(count: int) -> str:
+    return f"{count:,} bytes"
+
+
+def _int8_bytes(manifest: Mapping[str, Any] | None) -> int:
+    return int(manifest["files"]["model_int8.tflite"]["bytes"]) if manifest else 0
+
+
+def _port(port: Mapping[str, Any]) -> str:
+    shape = "x".join(map(str, port["shape"]))
+    return f"{port['dtype']} {shape}, scale {port['scale']:.6g}, zero point {port['zero_point']}"

@@ -1,0 +1,161 @@
+"""One run, in a straight line: data, features, model, training, evaluation, export, proof, report, tracking.
+
+Called by ``kws_exp.__main__`` with a typed configuration. Everything is written to the run's folder first
+(``kws_exp.run_folder``); the tracking process copies it from there (``kws_exp.track``).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kws_exp import augment, data, export, features, models, pipeline, report, run_folder, start, tensorflow
+from kws_exp.console import Watch
+from kws_exp.data import TESTING, TRAINING, Dataset
+from kws_exp.errors import KwsError
+from kws_exp.features import Extract
+from kws_exp.run_folder import FAILED, FINISHED, KILLED
+from kws_exp.schema import Config
+from kws_exp.start import Started
+from kws_exp.track import process, store
+from kws_exp.train import Trained, evaluate, predictor, train
+
+if TYPE_CHECKING:
+    import keras
+
+
+def run(config: Config, overrides: Sequence[str]) -> float | None:
+    """Do one run, or finish an interrupted one; return its best validation accuracy.
+
+    Raises:
+        KwsError: a mistake of the user.
+        KeyboardInterrupt: after Ctrl-C; the run can be resumed.
+    """
+    started = start.again(config, overrides) if config.resume else start.new(config, overrides)
+    watch = Watch(started.config.verbosity)
+    watch.log_to(started.folder.path / "log.txt")
+    tracker = _open_tracker(started)
+    status = FAILED
+    try:
+        accuracy = Line(started, watch, tracker).go()
+        status = FINISHED
+        return accuracy
+    except KeyboardInterrupt:
+        status = KILLED
+        watch.say(f"stopped; go on with: python -m kws_exp resume={started.folder.path.name}")
+        raise
+    finally:
+        _close(started, watch, tracker, status)
+
+
+@dataclass
+class Line:
+    """The stages of one run; each method is a stage that takes values and returns values."""
+
+    started: Started
+    watch: Watch
+    tracker: process.Tracker | None
+
+    def go(self) -> float | None:
+        """Run all stages."""
+        config, folder, record = self.started.config, self.started.folder, self.started.record
+        with self._stage("data"):
+            dataset = self._data()
+        with self._stage("start"):
+            tensorflow.start(config.seed)
+            extract = features.build(config.features)
+            model = models.build(
+                config.model, config.features.frames, config.features.width, len(config.labels), config.seed
+            )
+            if self.tracker:
+                record.tracking_run_id, record.tracking_uri = self.tracker.result(), self.tracker.store.uri
+                folder.write_record(record)
+        with self._stage("training"):
+            trained = train(config, dataset, extract, model, folder, self.watch, self._saved)
+        with self._stage("evaluation"):
+            test, logits = self._evaluate(dataset, extract, model)
+        if config.export.enabled:
+            with self._stage("export"):
+                self._export(dataset, extract, model, trained)
+            if len(test):
+                with self._stage("proof"):
+                    export.prove(folder.export, test, dataset.partitions[TESTING].labels, logits)
+        return trained.best.accuracy if trained.best else None
+
+    def _data(self) -> Dataset:
+        with self.watch.progress() as line:
+            dataset = data.load(self.started.config, line.update)
+        self.watch.say(dataset.description)
+        for path, reason in dataset.skipped.items():
+            self.watch.say(f"skipped {path}: {reason}", "warning")
+        self.started.record.data = dataset.summary()
+        self.started.folder.write_record(self.started.record)
+        return dataset
+
+    def _evaluate(
+        self, dataset: Dataset, extract: Extract, model: keras.Model
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        config = self.started.config
+        test = pipeline.partition_features(config, dataset, extract, TESTING)
+        logits = predictor(model)(test)
+        result = evaluate(logits, dataset.partitions[TESTING].labels, dataset.labels)
+        run_folder.write_json(self.started.folder.path / "evaluation.json", result.to_json())
+        return test, logits
+
+    def _export(self, dataset: Dataset, extract: Extract, model: keras.Model, trained: Trained) -> None:
+        config, record = self.started.config, self.started.record
+        draws = augment.training_draws(
+            dataset.partitions[TRAINING], config.augment, config.export.calibration_clips, config.seed, step=0
+        )
+        calibration = extract(augment.render(draws, dataset.clips, dataset.noise))
+        provenance = {
+            "run_id": record.run_id,
+            "tracking_run_id": record.tracking_run_id,
+            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
+            "steps": trained.steps,
+            "weights_of_step": trained.best.step if trained.best and config.train.select == "best" else trained.steps,
+            "data": {key: record.data[key] for key in ("source", "digest")},
+            "git": record.git,
+            "versions": record.versions,
+        }
+        export.export(model, calibration, config, self.started.folder.export, provenance)
+
+    def _saved(self, step: int) -> None:
+        trouble = self.tracker.sync(step) if self.tracker else None
+        if trouble:
+            self.watch.say(f"tracking: {trouble}; training goes on", "warning")
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        seconds = self.started.record.seconds
+        seconds[name] = seconds.get(name, 0.0) + time.monotonic() - began
+
+
+def _open_tracker(started: Started) -> process.Tracker | None:
+    settings = started.config.tracking
+    if not settings.enabled:
+        return None
+    return process.Tracker(started.folder, store.resolve(settings.uri, started.config.output_dir)).open()
+
+
+def _close(started: Started, watch: Watch, tracker: process.Tracker | None, status: str) -> None:
+    """Write the report and the final state, and wait for the tracking process to have it all."""
+    started.record.status = status
+    started.folder.write_record(started.record)
+    if status == FINISHED:
+        report.write(started.folder)
+    trouble = tracker.finish(status) if tracker else None
+    if status == FINISHED:
+        watch.say(report.terminal_summary(started.folder))
+    watch.close()
+    started.lock.release()
+    if trouble:
+        raise KwsError(trouble)

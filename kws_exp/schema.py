@@ -1,0 +1,151 @@
+"""Every setting of an experiment, as plain dataclasses: the types behind ``conf/`` and the only form the code sees.
+
+Hydra merges the YAML files of ``conf/`` into these types (``kws_exp.config``), so a misspelt or mistyped
+setting cannot get past the start. Settings of one architecture or one front end live with it, in
+``kws_exp/models/NAME.py`` and ``kws_exp/features/NAME.py``, as subclasses of :class:`Model` and
+:class:`Features`. Importing this module must stay cheap: ``--help`` answers in under a second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+SAMPLE_RATE = 16_000  # Hz; every clip is brought to this rate, as in the classic trainer
+CLIP_SAMPLES = 16_000  # one second, the length of every clip
+SILENCE = "_silence_"
+UNKNOWN = "_unknown_"
+
+
+@dataclass
+class Data:
+    """Where the clips come from and how they are divided (defaults: the classic trainer's)."""
+
+    name: str = "auto"  # auto | speech_commands | synthetic
+    dir: str | None = None  # folder of WORD/*.wav|flac|ogg; null: the cache folder
+    url: str = "https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v0.02.tar.gz"
+    sha256: str = "af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58"
+    cache_dir: str | None = None  # null: $KWS_EXP_CACHE or ~/.cache/kws_exp
+    silence_percentage: float | None = None  # of the keyword clips, in each partition; null: 100 // (words + 2)
+    unknown_percentage: float | None = None  # likewise; 100 // (words + 2) is the TinyML course's rule
+    validation_percentage: float = 10.0
+    testing_percentage: float = 10.0
+    synthetic_per_word: int = 0  # eSpeak NG clips added to each keyword, in training only
+
+
+@dataclass
+class Augment:
+    """What happens to a training clip on its way in (defaults: the classic trainer's)."""
+
+    time_shift_ms: float = 100.0  # uniform in +- this
+    background_frequency: float = 0.8  # share of clips that get noise
+    background_volume: float = 0.1  # upper bound of a uniform draw
+    gain_db: float = 0.0  # uniform in +- this
+
+
+@dataclass
+class Features:
+    """What every front end has."""
+
+    name: str
+    window_ms: float = 30.0
+    stride_ms: float = 20.0
+    bins: int = 40
+
+    @property
+    def window(self) -> int:
+        """Samples in a window."""
+        return round(self.window_ms * SAMPLE_RATE / 1000)
+
+    @property
+    def stride(self) -> int:
+        """Samples between the starts of two windows."""
+        return round(self.stride_ms * SAMPLE_RATE / 1000)
+
+    @property
+    def frames(self) -> int:
+        """Frames in a clip: 1 + floor((clip - window) / stride), as the classic trainer counts them."""
+        return 1 + (CLIP_SAMPLES - self.window) // self.stride
+
+    @property
+    def width(self) -> int:
+        """Values in a frame."""
+        return self.bins
+
+
+@dataclass
+class Model:
+    """What every architecture has."""
+
+    name: str
+
+
+@dataclass
+class Optimizer:
+    """The update rule and its learning rate over the steps."""
+
+    name: str = "adam"  # gradient_descent | momentum | adam | adamw
+    learning_rate: list[float] = field(default_factory=lambda: [0.001])  # one per stage of train.steps
+    schedule: str = "piecewise"  # piecewise | cosine (one rate, its peak)
+    warmup_steps: int = 0  # linear from zero; cosine only
+    momentum: float = 0.9  # momentum only
+    nesterov: bool = True  # momentum only
+    weight_decay: float = 0.0  # adamw only
+
+
+@dataclass
+class Train:
+    """How long, how often it looks, and which weights it keeps."""
+
+    steps: list[int] = field(default_factory=lambda: [3000])
+    batch_size: int = 100
+    eval_interval: int = 400
+    save_interval: int = 100
+    log_interval: int = 10  # steps per point of the training curves
+    keep: int = 3  # checkpoints kept beside the best one
+    select: str = "best"  # best (by validation accuracy) | last
+    label_smoothing: float = 0.0
+
+
+@dataclass
+class Export:
+    """What is written for the device."""
+
+    enabled: bool = True
+    calibration_clips: int = 500  # training clips that fix the int8 ranges
+
+
+@dataclass
+class Tracking:
+    """Where runs are recorded."""
+
+    enabled: bool = True
+    uri: str | None = None  # null: $MLFLOW_TRACKING_URI or sqlite:///mlruns/mlflow.db
+    experiment: str = "kws_exp"
+    tensorboard: bool = False
+    registered_model: str | None = None  # a name in the model registry
+
+
+@dataclass
+class Config:
+    """One experiment, complete."""
+
+    words: list[str]
+    data: Data
+    features: Features
+    model: Model
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    augment: Augment = field(default_factory=Augment)
+    train: Train = field(default_factory=Train)
+    export: Export = field(default_factory=Export)
+    tracking: Tracking = field(default_factory=Tracking)
+    seed: int = 59185  # the classic trainer's RANDOM_SEED
+    name: str | None = None  # run name; null: made from model and words
+    tags: dict[str, str] = field(default_factory=dict)
+    output_dir: str = "mlruns"
+    resume: str | None = None  # latest | RUN_ID
+    verbosity: str = "info"  # debug | info | warning | error
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names in output order: silence, unknown, then the keywords in the given order."""
+        return (SILENCE, UNKNOWN, *self.words)

@@ -1,0 +1,80 @@
+"""What a run is at its end, sent to the tracking server: test scores, tables, files, and the model.
+
+Whatever of it the folder holds is sent, so a failed run shows how far it came. Files and metrics of the same
+name and time overwrite themselves, which makes sending twice harmless; the model is sent once (its id is a tag).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from kws_exp import run_folder
+from kws_exp.evaluate import Evaluation
+from kws_exp.run_folder import RunFolder
+from kws_exp.track import metrics, model, parent
+from kws_exp.track.sync import Session, configuration
+
+FILES = ("config.yaml", "log.txt", "report.md", "evaluation.json", "comparison.csv")
+FOLDERS = ("figures", "export")
+MODEL_TAG = "kws_exp.model_id"
+TABLE_TAG = "mlflow.loggedArtifacts"  # makes the page of the run show a JSON file as a table
+
+
+def send(session: Session) -> None:
+    """Send all results that the folder holds."""
+    if parent.is_parent(session.folder):
+        parent.compare(session.folder)
+    _send_metrics(session)
+    _send_tables(session)
+    _send_files(session)
+    _send_model(session)
+
+
+def _send_metrics(session: Session) -> None:
+    from mlflow.entities import Metric
+
+    found = metrics.of(session.folder)
+    if parent.is_parent(session.folder):
+        found |= parent.best(session.folder)
+    known = session.client.get_run(session.run_id).data.metrics
+    time = int(session.folder.record().created * 1000)  # the same each time, so that a point is never doubled
+    points = [Metric(key, value, time, 0) for key, value in found.items() if known.get(key) != value]
+    session.client.log_batch(session.run_id, metrics=points)
+
+
+def _send_tables(session: Session) -> None:
+    tables: dict[str, dict[str, Any]] = {}
+    if (session.folder.path / "evaluation.json").exists():
+        tables["per_word.json"] = _per_word(session.folder)
+    if parent.is_parent(session.folder):
+        tables["comparison.json"] = parent.table(session.folder)
+    for name, table in tables.items():
+        session.client.log_dict(session.run_id, table, name)
+    if tables:
+        session.client.set_tag(
+            session.run_id, TABLE_TAG, json.dumps([{"path": name, "type": "table"} for name in tables])
+        )
+
+
+def _per_word(folder: RunFolder) -> dict[str, Any]:
+    scores = Evaluation.from_json(run_folder.read_json(folder.path / "evaluation.json")).per_class()
+    columns = ["label", "clips", "precision", "recall", "f1"]
+    return {"columns": columns, "data": [[getattr(score, column) for column in columns] for score in scores]}
+
+
+def _send_files(session: Session) -> None:
+    for path in (session.folder.path / name for name in FILES):
+        if path.exists():
+            session.client.log_artifact(session.run_id, str(path))
+    for name in FOLDERS:
+        if (session.folder.path / name).is_dir():
+            session.client.log_artifacts(session.run_id, str(session.folder.path / name), name)
+
+
+def _send_model(session: Session) -> None:
+    exported = all((session.folder.export / name).exists() for name in model.FILES)
+    if not exported or MODEL_TAG in session.client.get_run(session.run_id).data.tags:
+        return
+    registered = configuration(session.folder)["tracking"]["registered_model"]
+    session.client.set_tag(session.run_id, MODEL_TAG, model.log(session.folder, session.run_id, registered))

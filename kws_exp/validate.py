@@ -1,0 +1,110 @@
+"""The rules that every setting must keep, checked once, before anything is read or written.
+
+:func:`validate` raises :class:`kws_exp.errors.KwsError` at the first broken rule. Types were checked by the
+composition (``kws_exp.config``); here are the ranges, the choices, and the rules between two settings.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from operator import attrgetter
+
+from kws_exp import features, models, optimizer
+from kws_exp.errors import KwsError, nearest
+from kws_exp.schema import SILENCE, UNKNOWN, Config
+
+RANGES: dict[str, tuple[float, float]] = {
+    "seed": (0, 2**32 - 1),
+    "data.silence_percentage": (0, 100),
+    "data.unknown_percentage": (0, 100),
+    "data.validation_percentage": (0, 100),
+    "data.testing_percentage": (0, 100),
+    "data.synthetic_per_word": (0, 10_000),
+    "augment.time_shift_ms": (0, 1000),
+    "augment.background_frequency": (0, 1),
+    "augment.background_volume": (0, 1),
+    "augment.gain_db": (0, 40),
+    "train.batch_size": (1, 100_000),
+    "train.eval_interval": (1, 10_000_000),
+    "train.save_interval": (1, 10_000_000),
+    "train.log_interval": (1, 10_000_000),
+    "train.keep": (1, 1000),
+    "train.label_smoothing": (0, 0.9),
+    "export.calibration_clips": (1, 100_000),
+}
+CHOICES: dict[str, Sequence[str]] = {
+    "data.name": ("auto", "speech_commands", "synthetic"),
+    "train.select": ("best", "last"),
+    "verbosity": ("debug", "info", "warning", "error"),
+}
+
+
+def validate(config: Config) -> None:
+    """Raise KwsError at the first setting that is out of range, of no meaning, or at odds with another.
+
+    Percentages of silence and unknown clips that are not given become the default for the number of words.
+    """
+    share = 100 // (len(config.words) + 2)  # for two words 25, as in the TinyML course
+    for key in ("silence_percentage", "unknown_percentage"):
+        if getattr(config.data, key) is None:
+            setattr(config.data, key, float(share))
+    for key, (low, high) in RANGES.items():
+        _in_range(key, attrgetter(key)(config), low, high)
+    for key, choices in CHOICES.items():
+        _one_of(key, attrgetter(key)(config), choices)
+    check_words(config.words)
+    _check_partitions(config)
+    _check_steps(config)
+    features.validate(config.features)
+    models.check(config.model, config.features.frames, config.features.width)
+
+
+def check_words(words: Sequence[str], available: Sequence[str] | None = None) -> None:
+    """Refuse words that repeat, that YAML has turned into truth values, or (if given) that no data holds."""
+    if not words:
+        raise KwsError("words must name at least one keyword: write words=[yes,no]")
+    for word in words:
+        if word in {"True", "False", "None"}:
+            raise KwsError(
+                f"words holds '{word}', which YAML makes of an unquoted yes, no, on, off, true, false or null: "
+                'put the words in quotes, as in words: ["yes", "no"]'
+            )
+        if word in {SILENCE, UNKNOWN} or word.startswith("_"):
+            raise KwsError(f"words must not hold '{word}': {SILENCE} and {UNKNOWN} are always added by themselves")
+    repeated = [word for word, count in Counter(words).items() if count > 1]
+    if repeated:
+        raise KwsError(f"words must not repeat, but '{repeated[0]}' is there {words.count(repeated[0])} times: remove one")
+    missing = [word for word in words if available is not None and word not in available]
+    if missing and available is not None:
+        raise KwsError(
+            f"the data has no word '{missing[0]}'{nearest(missing[0], available)}: it has {', '.join(available)}; for any "
+            "other word take data=synthetic, or add data.synthetic_per_word=300"
+        )
+
+
+def _in_range(key: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        clamped = min(max(value, low), high)
+        raise KwsError(f"{key} must be from {low:g} to {high:g}, but is {value:g}: the nearest is {key}={clamped:g}")
+
+
+def _one_of(key: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise KwsError(f"{key}={value} is not known{nearest(value, choices)}: it is one of {', '.join(choices)}")
+
+
+def _check_partitions(config: Config) -> None:
+    held_out = config.data.validation_percentage + config.data.testing_percentage
+    if held_out >= 100:
+        raise KwsError(
+            f"data.validation_percentage and data.testing_percentage must leave clips to train on, but add up to "
+            f"{held_out:g} %: take 10 and 10"
+        )
+
+
+def _check_steps(config: Config) -> None:
+    steps = config.train.steps
+    if not steps or min(steps) < 1:
+        raise KwsError(f"train.steps must be whole numbers from 1, one a stage, but is {steps}: write train.steps=[3000]")
+    optimizer.check(config.optimizer, steps)
