@@ -15,19 +15,22 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
 from kws_exp import config as configuration
+from kws_exp import start, usage
 from kws_exp.errors import KwsError
 
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
+WANTS_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"
 
 
 @hydra.main(version_base="1.3", config_path=str(configuration.CONFIG_ROOT / "conf"), config_name="config")
 def task(composed: configuration.Composed) -> float | None:
     """Check one composed configuration and run it; return its score for sweeps."""
-    from kws_exp import run
-
     hydra_config = HydraConfig.get()
     try:
-        return run.run(configuration.from_hydra(composed), list(hydra_config.overrides.task))
+        started = start.begin(configuration.from_hydra(composed), list(hydra_config.overrides.task))
+        from kws_exp import run
+
+        return run.run(started)
     except KwsError as error:
         if hydra_config.mode == RunMode.MULTIRUN:
             raise  # Hydra names the job and goes on with the others
@@ -36,8 +39,10 @@ def task(composed: configuration.Composed) -> float | None:
 
 def main() -> None:
     """Run the command line; the entry point of the ``kws-exp`` script."""
-    shows_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # makes Hydra raise instead of printing, so that we word the message
+    if {"--help", "-h"} & set(sys.argv[1:]):
+        print(usage.text(configuration.CONFIG_ROOT, configuration.GROUPS))
+        return
     configuration.register()
     try:
         task()
@@ -46,7 +51,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except configuration.COMPOSITION_ERRORS as error:
-        if shows_traceback:
+        if WANTS_TRACEBACK:
             raise
         sys.exit(_complain(configuration.explain(error)))
 

@@ -85,9 +85,7 @@ def render(draws: Draws, clips: Clips, noise: NDArray[np.int16]) -> NDArray[np.f
     return np.clip(audio, -1, 1, out=audio)
 
 
-def evaluation_audio(
-    dataset: Dataset, name: str, seed: int, chunk: int = 200
-) -> Iterator[NDArray[np.float32]]:
+def evaluation_audio(dataset: Dataset, name: str, seed: int, chunk: int = 200) -> Iterator[NDArray[np.float32]]:
     """Yield a partition's audio in order, at most ``chunk`` clips (13 MB) at a time."""
     draws = evaluation_draws(dataset.partitions[name], seed, name)
     for start in range(0, len(draws.rows), chunk):

@@ -99,7 +99,7 @@ def _write(path: Path, arrays: Arrays) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.stem}.{os.getpid()}.npz")
     with aside.open("wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # its stub takes no dictionary
         file.flush()
         os.fsync(file.fileno())  # a power cut must not leave an empty file under the final name
     os.replace(aside, path)

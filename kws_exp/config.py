@@ -14,11 +14,8 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
-from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -35,24 +32,19 @@ Composed = DictConfig  # for those who only pass one on
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException)
 
 
-class SweepsOnSearchPath(SearchPathPlugin):
-    """Makes the top-level ``sweeps/`` a config group beside those of ``conf/``."""
-
-    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Append the folder that holds ``sweeps/``."""
-        search_path.append(provider="kws_exp", path=f"file://{CONFIG_ROOT}")
-
-
 def register() -> None:
-    """Tell Hydra the types of the configuration and where ``sweeps/`` lies."""
+    """Tell Hydra the types of the configuration, and the files of ``sweeps/`` as a group beside those of ``conf/``.
+
+    Not by way of the search path: Hydra would take every folder of the repository for a group.
+    """
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
-    for name, entry in models.ARCHITECTURES.items():
-        store.store(group="schema/model", name=name, node=entry.settings)
-    for name, entry in features.FRONT_ENDS.items():
-        store.store(group="schema/features", name=name, node=entry.settings)
-    Plugins.instance().register(SweepsOnSearchPath)
-    OmegaConf.register_new_resolver("kws_exp_choices", _choices, replace=True)
+    for name, architecture in models.ARCHITECTURES.items():
+        store.store(group="schema/model", name=name, node=architecture.settings)
+    for name, front_end in features.FRONT_ENDS.items():
+        store.store(group="schema/features", name=name, node=front_end.settings)
+    for path in sorted((CONFIG_ROOT / "sweeps").glob("*.yaml")):
+        store.store(group="sweeps", name=path.stem, node=OmegaConf.load(path), package="_global_")
 
 
 def from_hydra(composed: DictConfig) -> Config:
@@ -96,19 +88,10 @@ def explain(error: Exception) -> str:
     return _wrong_type(str(cause.full_key), _first_line(str(cause.msg or cause)))
 
 
-def _choices() -> str:
-    """List each group's options, for ``--help``."""
-    found = []
-    for group in GROUPS:
-        folder = CONFIG_ROOT / ("" if group == "sweeps" else "conf") / group
-        found.append(f"{group}: {', '.join(sorted(path.stem for path in folder.glob('*.yaml')))}")
-    return "\n  ".join(found)
-
-
 def _unknown_keys(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
     kind = OmegaConf.get_type(node)
     known = {item.name for item in fields(kind)} if is_dataclass(kind) else None
-    for key in node:
+    for key in map(str, node):
         child = node._get_node(key)
         if known is not None and key not in known:
             yield f"{prefix}{key}", kind

@@ -87,7 +87,10 @@ class Evaluation:
     def table(self) -> str:
         """Return the confusion matrix as text, rows true and columns predicted."""
         width = max(len(cell) for cell in (*self.labels, str(max(map(max, self.matrix)))))
-        lines = [("", *self.labels), *((label, *map(str, row)) for label, row in zip(self.labels, self.matrix, strict=True))]
+        lines = [
+            ("", *self.labels),
+            *((label, *map(str, row)) for label, row in zip(self.labels, self.matrix, strict=True)),
+        ]
         return "\n".join("  ".join(cell.rjust(width) for cell in line) for line in lines)
 
     def to_json(self) -> dict[str, Any]:

@@ -53,6 +53,8 @@ def confusion(evaluation: Evaluation, title: str) -> Figure:
     _write_cells(axes, counts, shares)
     low, high = evaluation.interval
     text = f"{evaluation.accuracy:.1%} of {evaluation.clips:,} clips (95 %: {low:.1%} to {high:.1%})"
+    if size > BOTH_UP_TO:
+        text += "; numbers are percentages of the true label"
     figure.text(0.15 / width, 1 - 0.12 / height, title, weight="bold", size=11, va="top", color=INK)
     figure.text(0.15 / width, 1 - 0.36 / height, text, size=9, va="top", color=INK)
     return figure
@@ -61,7 +63,9 @@ def confusion(evaluation: Evaluation, title: str) -> Figure:
 def curves(points: Sequence[Mapping[str, Any]], title: str) -> Figure:
     """Draw accuracy, loss and learning rate over the steps, from the rows of ``curves.jsonl``."""
     figure = _figure(7.6, 6.2)
-    grid = figure.add_gridspec(3, 1, height_ratios=(5, 4, 1.5), hspace=0.12, left=0.1, right=0.97, top=0.91, bottom=0.08)
+    grid = figure.add_gridspec(
+        3, 1, height_ratios=(5, 4, 1.5), hspace=0.12, left=0.1, right=0.97, top=0.91, bottom=0.08
+    )
     first = figure.add_subplot(grid[0])
     panels = [first, *(figure.add_subplot(grid[row], sharex=first) for row in (1, 2))]
     for axes, quantity in zip(panels, ("accuracy", "loss"), strict=False):
@@ -88,13 +92,27 @@ def comparison(runs: Sequence[Compared], title: str) -> Figure:
     figure = _figure(9.4, height)
     places = np.arange(len(ranked))
     grid = figure.add_gridspec(
-        1, 3, width_ratios=(5, 2, 2), wspace=0.08, left=left, right=0.97, top=1 - 0.5 / height, bottom=0.55 / height
+        1,
+        3,
+        width_ratios=(5, 2, 2),
+        wspace=0.08,
+        left=left,
+        right=0.97,
+        top=1 - 0.5 / height,
+        bottom=0.55 / height,
     )
     panels = [figure.add_subplot(grid[column]) for column in range(3)]
     accuracy = np.array([run.accuracy for run in ranked]) * 100
     bounds = np.array([run.interval for run in ranked]).reshape(-1, 2).T * 100
     panels[0].errorbar(
-        accuracy, places, xerr=np.abs(bounds - accuracy), fmt="o", color=BLUE, ecolor=BLUE, elinewidth=1.6, capsize=3
+        accuracy,
+        places,
+        xerr=np.abs(bounds - accuracy),
+        fmt="o",
+        color=BLUE,
+        ecolor=BLUE,
+        elinewidth=1.6,
+        capsize=3,
     )
     for place, value, top in zip(places, accuracy, bounds[1], strict=True):
         panels[0].annotate(f"{value:.1f}", (top, place), (5, 0), textcoords="offset points", va="center", size=8)
@@ -123,8 +141,8 @@ def pixels(figure: Figure) -> NDArray[np.uint8]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
 
 
 def _figure(width: float, height: float) -> Figure:
@@ -136,15 +154,35 @@ def _figure(width: float, height: float) -> Figure:
 def _name_cells(axes: Axes, labels: Sequence[str]) -> None:
     """Label rows and columns and part the cells, as plain text and lines: ticks took 60 % of the drawing time."""
     size = len(labels)
-    slanted = {"rotation": 45, "ha": "left"} if size <= BOTH_UP_TO else {"rotation": 90, "ha": "center"}
+    slanted: dict[str, Any] = {"rotation": 45, "ha": "left"} if size <= BOTH_UP_TO else {"rotation": 90, "ha": "center"}
     for place, label in enumerate(labels):
         axes.text(place - 0.1 * (size <= BOTH_UP_TO), -0.6, label, size=9, va="bottom", color=INK, **slanted)
         axes.text(-0.65, place, label, size=9, va="center", ha="right", color=INK)
     edges = np.arange(1, size) - 0.5
     axes.hlines(edges, -0.5, size - 0.5, color="white", linewidth=1.2)
     axes.vlines(edges, -0.5, size - 0.5, color="white", linewidth=1.2)
-    axes.annotate("predicted", (0.5, 0), (0, -6), "axes fraction", "offset points", size=9, color=GREY, va="top", ha="center")
-    axes.annotate("true", (0, 0.5), (-78, 0), "axes fraction", "offset points", size=9, color=GREY, va="center", rotation=90)
+    axes.annotate(
+        "predicted",
+        (0.5, 0),
+        (0, -6),
+        "axes fraction",
+        "offset points",
+        size=9,
+        color=GREY,
+        va="top",
+        ha="center",
+    )
+    axes.annotate(
+        "true",
+        (0, 0.5),
+        (-78, 0),
+        "axes fraction",
+        "offset points",
+        size=9,
+        color=GREY,
+        va="center",
+        rotation=90,
+    )
 
 
 def _write_cells(axes: Axes, counts: NDArray[Any], shares: NDArray[np.float64]) -> None:
@@ -184,7 +222,12 @@ def _plot_pair(axes: Axes, points: Sequence[Mapping[str, Any]], quantity: str) -
         axes.set_ylim(top=min(1.0, axes.get_ylim()[1]))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.set_ylabel(quantity, color=INK)
-    axes.legend(frameon=False, fontsize=9, labelcolor=INK, loc="lower right" if quantity == "accuracy" else "upper right")
+    axes.legend(
+        frameon=False,
+        fontsize=9,
+        labelcolor=INK,
+        loc="lower right" if quantity == "accuracy" else "upper right",
+    )
 
 
 def _running_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -43,9 +43,7 @@ def build(settings: Optimizer, steps: Sequence[int]) -> keras.optimizers.Optimiz
     return adamw
 
 
-def _rate(
-    settings: Optimizer, steps: Sequence[int]
-) -> float | keras.optimizers.schedules.LearningRateSchedule:
+def _rate(settings: Optimizer, steps: Sequence[int]) -> float | keras.optimizers.schedules.LearningRateSchedule:
     """Piecewise: stage i's rate through its last step, as the classic. Cosine: 0 -> peak -> 0."""
     import keras
 
@@ -70,9 +68,7 @@ def check(settings: Optimizer, steps: Sequence[int]) -> None:
     """
     for key, value, known in (("name", settings.name, NAMES), ("schedule", settings.schedule, SCHEDULES)):
         if value not in known:
-            raise KwsError(
-                f"optimizer.{key} must be one of {', '.join(known)}, not '{value}'{nearest(value, known)}"
-            )
+            raise KwsError(f"optimizer.{key} must be one of {', '.join(known)}, not '{value}'{nearest(value, known)}")
     _check_ranges(settings)
     if settings.schedule == "cosine":
         _check_cosine(settings, steps)
@@ -85,19 +81,15 @@ def _check_ranges(settings: Optimizer) -> None:
     for rate in settings.learning_rate:
         if not (rate > 0 and math.isfinite(rate)):
             raise KwsError(
-                f"optimizer.learning_rate must be above 0, not {rate}: "
-                "write e.g. optimizer.learning_rate=[0.001]"
+                f"optimizer.learning_rate must be above 0, not {rate}: write e.g. optimizer.learning_rate=[0.001]"
             )
     if not 0 <= settings.momentum < 1:
         raise KwsError(
-            f"optimizer.momentum must be at least 0 and below 1, not {settings.momentum}: "
-            "write optimizer.momentum=0.9"
+            f"optimizer.momentum must be at least 0 and below 1, not {settings.momentum}: write optimizer.momentum=0.9"
         )
     decay = settings.weight_decay
     if not (decay >= 0 and math.isfinite(decay)):
-        raise KwsError(
-            f"optimizer.weight_decay must be 0 or more, not {decay}: write optimizer.weight_decay=0"
-        )
+        raise KwsError(f"optimizer.weight_decay must be 0 or more, not {decay}: write optimizer.weight_decay=0")
     if decay > 0 and settings.name != "adamw":
         raise KwsError(
             f"optimizer.weight_decay={decay} has no effect with {settings.name}: "

@@ -47,4 +47,6 @@ def batches(config: Config, dataset: Dataset, extract: Extract, first: int, last
 def partition_features(config: Config, dataset: Dataset, extract: Extract, name: str) -> NDArray[np.float32]:
     """Return the features of a whole partition, shape (clips, frames, width)."""
     chunks = [extract(audio) for audio in augment.evaluation_audio(dataset, name, config.seed)]
-    return np.concatenate(chunks) if chunks else np.zeros((0, config.features.frames, config.features.width), np.float32)
+    return (
+        np.concatenate(chunks) if chunks else np.zeros((0, config.features.frames, config.features.width), np.float32)
+    )

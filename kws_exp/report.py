@@ -109,7 +109,8 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 def _evaluation(folder: RunFolder) -> Evaluation | None:
     content = _read(folder.path / "evaluation.json")
-    return Evaluation.from_json(content) if content else None
+    evaluation = Evaluation.from_json(content) if content else None
+    return evaluation if evaluation and evaluation.clips else None
 
 
 def _headline(record: RunRecord, evaluation: Evaluation | None, manifest: Mapping[str, Any] | None) -> str:

@@ -1,13 +1,13 @@
 """One run, in a straight line: data, features, model, training, evaluation, export, proof, report, tracking.
 
-Called by ``kws_exp.__main__`` with a typed configuration. Everything is written to the run's folder first
+Called by ``kws_exp.__main__`` with what ``kws_exp.start`` has opened. Everything is written to the run's folder first
 (``kws_exp.run_folder``); the tracking process copies it from there (``kws_exp.track``).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_exp import augment, data, export, features, models, pipeline, report, run_folder, start, tensorflow
+from kws_exp import augment, data, export, features, models, pipeline, report, run_folder, tensorflow
 from kws_exp.console import Watch
 from kws_exp.data import TESTING, TRAINING, Dataset
 from kws_exp.errors import KwsError
 from kws_exp.features import Extract
 from kws_exp.run_folder import FAILED, FINISHED, KILLED
-from kws_exp.schema import Config
 from kws_exp.start import Started
+from kws_exp.tensorboard import EventFiles
 from kws_exp.track import process, store
 from kws_exp.train import Trained, evaluate, predictor, train
 
@@ -30,14 +30,13 @@ if TYPE_CHECKING:
     import keras
 
 
-def run(config: Config, overrides: Sequence[str]) -> float | None:
+def run(started: Started) -> float | None:
     """Do one run, or finish an interrupted one; return its best validation accuracy.
 
     Raises:
         KwsError: a mistake of the user.
         KeyboardInterrupt: after Ctrl-C; the run can be resumed.
     """
-    started = start.again(config, overrides) if config.resume else start.new(config, overrides)
     watch = Watch(started.config.verbosity)
     watch.log_to(started.folder.path / "log.txt")
     tracker = _open_tracker(started)
@@ -61,6 +60,7 @@ class Line:
     started: Started
     watch: Watch
     tracker: process.Tracker | None
+    events: EventFiles | None = None
 
     def go(self) -> float | None:
         """Run all stages."""
@@ -76,6 +76,7 @@ class Line:
             if self.tracker:
                 record.tracking_run_id, record.tracking_uri = self.tracker.result(), self.tracker.store.uri
                 folder.write_record(record)
+            self.events = EventFiles(folder) if config.tracking.tensorboard else None
         with self._stage("training"):
             trained = train(config, dataset, extract, model, folder, self.watch, self._saved)
         with self._stage("evaluation"):
@@ -106,6 +107,10 @@ class Line:
         logits = predictor(model)(test)
         result = evaluate(logits, dataset.partitions[TESTING].labels, dataset.labels)
         run_folder.write_json(self.started.folder.path / "evaluation.json", result.to_json())
+        if result.clips:
+            low, high = result.interval
+            self.watch.say(f"test accuracy {result.accuracy:.1%} ({low:.1%} to {high:.1%}, N={result.clips})")
+            self.watch.say(result.table())
         return test, logits
 
     def _export(self, dataset: Dataset, extract: Extract, model: keras.Model, trained: Trained) -> None:
@@ -127,6 +132,8 @@ class Line:
         export.export(model, calibration, config, self.started.folder.export, provenance)
 
     def _saved(self, step: int) -> None:
+        if self.events:
+            self.events.update()
         trouble = self.tracker.sync(step) if self.tracker else None
         if trouble:
             self.watch.say(f"tracking: {trouble}; training goes on", "warning")

@@ -22,6 +22,7 @@ from kws_exp.data import source
 from kws_exp.errors import KwsError, nearest
 from kws_exp.run_folder import FINISHED, RUNNING, RunFolder, RunRecord
 from kws_exp.schema import Config
+from kws_exp.track import store
 from kws_exp.validate import check_words, validate
 
 PARENT_VARIABLE = "KWS_EXP_PARENT_RUN"  # set by kws_exp.multirun for the runs of a --multirun
@@ -39,6 +40,11 @@ class Started:
     lock: BaseFileLock
 
 
+def begin(config: Config, overrides: Sequence[str]) -> Started:
+    """Open the run that a configuration means: an interrupted one if it says ``resume``, else a new one."""
+    return again(config, overrides) if config.resume else new(config, overrides)
+
+
 def new(config: Config, overrides: Sequence[str]) -> Started:
     """Check a configuration and make the folder of its run.
 
@@ -48,6 +54,8 @@ def new(config: Config, overrides: Sequence[str]) -> Started:
     validate(config)
     if not config.data.synthetic_per_word:
         check_words(config.words, source.find(config.data).words)
+    if config.tracking.enabled:
+        store.resolve(config.tracking.uri, config.output_dir)
     name = config.name or f"{config.model.name}_{_words_name(config.words)}"
     folder = run_folder.create(runs(config), name)
     lock = _locked(folder)
@@ -93,15 +101,21 @@ def _find(parent: Path, wanted: str) -> tuple[RunFolder, RunRecord]:
     unfinished = [(folder, record) for folder, record in found if record.status != FINISHED]
     if wanted == "latest":
         if not unfinished:
-            raise KwsError(f"resume=latest needs an interrupted run, but {parent} has none: start one with words=[yes,no]")
+            raise KwsError(
+                f"resume=latest needs an interrupted run, but {parent} has none: start one with words=[yes,no]"
+            )
         return unfinished[0]
     for folder, record in found:
         if wanted in (record.run_id, record.tracking_run_id, folder.path.name):
             if record.status == FINISHED:
                 raise KwsError(f"resume needs an interrupted run, but {wanted} has finished: see {folder.path}")
             return folder, record
-    names = [name for folder, record in unfinished for name in (record.tracking_run_id or record.run_id, folder.path.name)]
-    raise KwsError(f"no run '{wanted}' in {parent}{nearest(wanted, names)}: give a run's id or folder name, or resume=latest")
+    names = [
+        name for folder, record in unfinished for name in (record.tracking_run_id or record.run_id, folder.path.name)
+    ]
+    raise KwsError(
+        f"no run '{wanted}' in {parent}{nearest(wanted, names)}: give a run's id or folder name, or resume=latest"
+    )
 
 
 def _locked(folder: RunFolder) -> BaseFileLock:
@@ -124,7 +138,10 @@ def _git() -> dict[str, str]:
         return subprocess.run(("git", *arguments), capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        return {"commit": ask("rev-parse", "HEAD"), "dirty": str(bool(ask("status", "--porcelain", "-uno"))).lower()}
+        return {
+            "commit": ask("rev-parse", "HEAD"),
+            "dirty": str(bool(ask("status", "--porcelain", "-uno"))).lower(),
+        }
     except (OSError, subprocess.CalledProcessError):
         return {}
 

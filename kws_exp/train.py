@@ -91,9 +91,11 @@ def train(
     predict, learn = predictor(model), _learner(config, model, update)
     curves = _Curves(folder)
     started = time.monotonic()
-    with StopRequest() as stop, watch.progress() as line, _closing(
-        pipeline.batches(config, dataset, extract, first + 1, last)
-    ) as batches:
+    with (
+        StopRequest() as stop,
+        watch.progress() as line,
+        _closing(pipeline.batches(config, dataset, extract, first + 1, last)) as batches,
+    ):
         for step, (features, labels) in enumerate(batches, start=first + 1):
             loss, hits, rate = learn(features[..., None], labels)
             meter.count(step, loss, hits)
@@ -122,7 +124,8 @@ def predictor(model: keras.Model) -> Callable[[NDArray[np.float32]], NDArray[np.
     """Return a function from features (clips, frames, width) to logits (clips, labels)."""
     import tensorflow as tf
 
-    forward = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+    signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+    forward = tf.function(lambda x: model(x, training=False), input_signature=[signature])
 
     def predict(features: NDArray[np.float32], chunk: int = 500) -> NDArray[np.float32]:
         parts = [forward(features[start : start + chunk, ..., None]) for start in range(0, len(features), chunk)]
@@ -131,9 +134,7 @@ def predictor(model: keras.Model) -> Callable[[NDArray[np.float32]], NDArray[np.
     return predict
 
 
-def evaluate(
-    logits: NDArray[np.float32], labels: NDArray[np.int64], names: tuple[str, ...]
-) -> Evaluation:
+def evaluate(logits: NDArray[np.float32], labels: NDArray[np.int64], names: tuple[str, ...]) -> Evaluation:
     """Score logits (clips, labels) against label indices (clips,), with the mean cross-entropy."""
     if not len(labels):
         return score(names, labels, labels)
@@ -155,7 +156,9 @@ def _resume(folder: RunFolder, state: dict[str, Any], meter: _Meter) -> tuple[in
     return step, found.best
 
 
-def _learner(config: Config, model: keras.Model, update: keras.optimizers.Optimizer) -> Callable[..., tuple[Any, Any, Any]]:
+def _learner(
+    config: Config, model: keras.Model, update: keras.optimizers.Optimizer
+) -> Callable[..., tuple[Any, Any, Any]]:
     """Return the compiled step: features and labels to mean loss, number of right answers and learning rate."""
     import keras
     import tensorflow as tf
@@ -224,7 +227,10 @@ class _Meter:
 
     def pending(self) -> checkpoint.Arrays:
         """Return what is counted since the last point, for a checkpoint between two points."""
-        return {"meter/losses": np.array(self.losses, np.float32), "meter/hits": np.array(self.hits, np.int32)}
+        return {
+            "meter/losses": np.array(self.losses, np.float32),
+            "meter/hits": np.array(self.hits, np.int32),
+        }
 
     def restore(self, arrays: checkpoint.Arrays) -> None:
         """Take up what :meth:`pending` returned."""

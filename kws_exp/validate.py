@@ -74,7 +74,9 @@ def check_words(words: Sequence[str], available: Sequence[str] | None = None) ->
             raise KwsError(f"words must not hold '{word}': {SILENCE} and {UNKNOWN} are always added by themselves")
     repeated = [word for word, count in Counter(words).items() if count > 1]
     if repeated:
-        raise KwsError(f"words must not repeat, but '{repeated[0]}' is there {words.count(repeated[0])} times: remove one")
+        raise KwsError(
+            f"words must not repeat, but '{repeated[0]}' is there {words.count(repeated[0])} times: remove one"
+        )
     missing = [word for word in words if available is not None and word not in available]
     if missing and available is not None:
         raise KwsError(
@@ -106,5 +108,7 @@ def _check_partitions(config: Config) -> None:
 def _check_steps(config: Config) -> None:
     steps = config.train.steps
     if not steps or min(steps) < 1:
-        raise KwsError(f"train.steps must be whole numbers from 1, one a stage, but is {steps}: write train.steps=[3000]")
+        raise KwsError(
+            f"train.steps must be whole numbers from 1, one a stage, but is {steps}: write train.steps=[3000]"
+        )
     optimizer.check(config.optimizer, steps)

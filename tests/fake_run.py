@@ -88,7 +88,7 @@ def _record(name: str, folder: RunFolder) -> dict[str, Any]:
         "git": {"commit": "0123456789abcdef0123456789abcdef01234567", "dirty": "true"},
         "data": {
             "source": "synthetic",
-            "description": "data: synthetic speech by eSpeak NG; for recorded speech give data.dir=FOLDER of WORD/*.wav",
+            "description": "data: synthetic speech by eSpeak NG; for recorded speech give data.dir=FOLDER",
             "digest": "89abcdef01234567",
             "words": ["yes", "no", "left"],
             "counts": {
@@ -99,7 +99,7 @@ def _record(name: str, folder: RunFolder) -> dict[str, Any]:
             "skipped": {"yes/broken.wav": "not an audio file"},
         },
         "versions": {"python": "3.11.7", "tensorflow": "2.21.0"},
-        "seconds": {"data": 12.0, "train": 41.5, "evaluate": 1.2, "export": 14.0},
+        "seconds": {"data": 12.0, "training": 41.5, "evaluate": 1.2, "export": 14.0},
     }
 
 

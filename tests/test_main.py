@@ -52,11 +52,17 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("words=[yes,true]", "'True', which YAML makes .*in quotes"),
         ("words=[yes,yes]", "'yes' is there 2 times"),
         ("words=[yes,_silence_]", "_silence_ and _unknown_ are always added"),
-        ("data.dir=speech words=[yes,lefd]", "no word 'lefd' .did you mean 'left'.*it has left, yes;.*data=synthetic"),
+        (
+            "data.dir=speech words=[yes,lefd]",
+            "no word 'lefd' .did you mean 'left'.*it has left, yes;.*data=synthetic",
+        ),
         ("data=speech_commands words=[yse]", "no word 'yse' .did you mean 'yes'.*backward, bed"),
         ("data.dir=nowhere", "'nowhere' does not exist"),
         ("data.dir=speech/yes", "'speech/yes' holds no word folder"),
-        ("data.testing_percentage=101", "from 0 to 100, but is 101: the nearest is data.testing_percentage=100"),
+        (
+            "data.testing_percentage=101",
+            "from 0 to 100, but is 101: the nearest is data.testing_percentage=100",
+        ),
         ("data.testing_percentage=95", "must leave clips to train on, but add up to 105 %"),
         ("data.silence_percentage=-1", "the nearest is data.silence_percentage=0"),
         ("augment.background_volume=2", "from 0 to 1, but is 2"),
@@ -115,7 +121,9 @@ def test_a_misspelt_setting_in_a_yaml_file_is_refused(
     assert re.search("lerning_rate.*did you mean 'learning_rate'", message)
 
 
-@pytest.mark.parametrize("arguments", ["--help", "--cfg job", "--info defaults-tree", "model=tinyconv", "words=[yes,yes]"])
+@pytest.mark.parametrize(
+    "arguments", ["--help", "--cfg job", "--info defaults-tree", "model=tinyconv", "words=[yes,yes]"]
+)
 def test_help_and_errors_import_neither_tensorflow_nor_mlflow(arguments: str) -> None:
     code = (
         "import sys; from kws_exp.__main__ import main\n"

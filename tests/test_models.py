@@ -130,14 +130,11 @@ def test_kernels_start_as_in_the_classic(name: str) -> None:
 def test_svdf_equals_its_definition_and_its_ranks_start_apart() -> None:
     model, batch = models.build(LowLatencySvdf(filters=6), 7, 5, 3, seed=1), clips((7, 5))
     frequency, time = (
-        [model.get_layer(f"{kind}_{rank}").get_weights()[0] for rank in (1, 2)]
-        for kind in ("frequency", "time")
+        [model.get_layer(f"{kind}_{rank}").get_weights()[0] for rank in (1, 2)] for kind in ("frequency", "time")
     )
     assert not np.array_equal(frequency[0], frequency[1])
     assert not np.array_equal(time[0], time[1])
-    filters = sum(
-        np.einsum("wu,tu->twu", f[0, :, 0], t[:, 0, :, 0]) for f, t in zip(frequency, time, strict=True)
-    )
+    filters = sum(np.einsum("wu,tu->twu", f[0, :, 0], t[:, 0, :, 0]) for f, t in zip(frequency, time, strict=True))
     expected = np.einsum("btw,twu->bu", batch[..., 0], filters)
     summed = keras.Model(model.input, model.get_layer("sum").output)(batch)
     assert np.allclose(np.reshape(summed, (8, 6)), expected, rtol=1e-4, atol=1e-6)

@@ -104,9 +104,7 @@ def adam_steps(rate: float, decay: float = 0.0) -> list[float]:
 
 
 def test_adam_update() -> None:
-    assert two_updates(Optimizer(name="adam", learning_rate=[0.1])) == pytest.approx(
-        adam_steps(0.1), rel=1e-5
-    )
+    assert two_updates(Optimizer(name="adam", learning_rate=[0.1])) == pytest.approx(adam_steps(0.1), rel=1e-5)
 
 
 def test_adamw_update_decays_kernels_only() -> None:

@@ -63,7 +63,9 @@ def configuration(model: Model, **settings: object) -> Config:
     )
 
 
-def start(config: Config, dataset: Dataset, path: Path, saved: Callable[[int], None] = lambda step: None) -> list[np.ndarray]:
+def start(
+    config: Config, dataset: Dataset, path: Path, saved: Callable[[int], None] = lambda step: None
+) -> list[np.ndarray]:
     """Train in a fresh model, as a new process would, and return its variables."""
     path.mkdir(exist_ok=True)
     tensorflow.start(config.seed)

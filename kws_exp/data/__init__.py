@@ -89,7 +89,11 @@ def load(config: Config, progress: Progress = lambda stage, done, total: None) -
     if settings.synthetic_per_word and found.kind == source.RECORDED:
         extra, rows, labels = _top_up(config, progress)
         parts = {**parts, TRAINING: _joined(parts[TRAINING], rows + len(paths), labels)}
-        clips, paths, digests = Clips((cache.clips, extra.clips)), paths + extra.paths, digests + extra.digests
+        clips, paths, digests = (
+            Clips((cache.clips, extra.clips)),
+            paths + extra.paths,
+            digests + extra.digests,
+        )
     _require_clips(config.words, parts)
     return Dataset(
         found.kind,
@@ -115,9 +119,7 @@ def _load_synthetic(config: Config, progress: Progress) -> tuple[AudioCache, dic
         [cache.paths[row] for row in rows], config.words, cache.noise_ends, config.data, config.seed
     )
     row_of = np.array([*rows, SILENT], np.int64)  # SILENT is -1, the last element
-    return cache, {
-        name: Partition(row_of[part.rows], part.labels, part.noise) for name, part in parts.items()
-    }
+    return cache, {name: Partition(row_of[part.rows], part.labels, part.noise) for name, part in parts.items()}
 
 
 def _open_synthetic(words: Sequence[str], config: Config, progress: Progress) -> AudioCache:

@@ -168,7 +168,7 @@ def _write_clips(
         except audio.UnreadableError as error:
             return str(error)
 
-    clips = []
+    clips: list[dict[str, Any]] = []
     aside = place / f".clips-{os.getpid()}.npy"
     rows = np.lib.format.open_memmap(aside, mode="w+", dtype=np.int16, shape=(len(files), CLIP_SAMPLES))
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # libsndfile decodes without the interpreter's lock

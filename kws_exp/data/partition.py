@@ -99,7 +99,11 @@ def _divide_noise(ends: Sequence[int], settings: Data) -> Mapping[str, NDArray[n
             held_out = [0, 0]
         testing = end - held_out[1]
         validation = testing - held_out[0]
-        for name, low, high in ((TRAINING, begin, validation), (VALIDATION, validation, testing), (TESTING, testing, end)):
+        for name, low, high in (
+            (TRAINING, begin, validation),
+            (VALIDATION, validation, testing),
+            (TESTING, testing, end),
+        ):
             if high - low >= CLIP_SAMPLES:
                 stretches[name].append((low, high))
     return {name: np.array(found, np.int64).reshape(-1, 2) for name, found in stretches.items()}

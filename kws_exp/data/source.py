@@ -18,8 +18,7 @@ from kws_exp.schema import Data
 
 RECORDED, SYNTHETIC = "speech_commands", "synthetic"
 SPEECH_COMMANDS_WORDS = tuple(
-    "backward bed bird cat dog down eight five follow forward four go happy house learn left marvin nine no off on "
-    "one right seven sheila six stop three tree two up visual wow yes zero".split()
+    ["backward", "bed", "bird", "cat", "dog", "down", "eight", "five", "follow", "forward", "four", "go", "happy", "house", "learn", "left", "marvin", "nine", "no", "off", "on", "one", "right", "seven", "sheila", "six", "stop", "three", "tree", "two", "up", "visual", "wow", "yes", "zero"]
 )  # of v0.02, for the check before the download
 
 
@@ -44,7 +43,9 @@ class Source:
 
 def cache_dir(settings: Data) -> Path:
     """Return the folder for downloads, synthetic speech and decoded audio."""
-    return Path(settings.cache_dir or os.environ.get("KWS_EXP_CACHE") or Path.home() / ".cache" / "kws_exp").expanduser()
+    return Path(
+        settings.cache_dir or os.environ.get("KWS_EXP_CACHE") or Path.home() / ".cache" / "kws_exp"
+    ).expanduser()
 
 
 def find(settings: Data) -> Source:

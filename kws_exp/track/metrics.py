@@ -16,10 +16,12 @@ def of(folder: RunFolder) -> dict[str, float]:
         found |= _test_scores(Evaluation.from_json(run_folder.read_json(folder.path / "evaluation.json")))
     if (folder.export / "manifest.json").exists():
         found |= _device_figures(run_folder.read_json(folder.export / "manifest.json"))
-    return found | {f"seconds/{stage}": value for stage, value in folder.record().seconds.items()}
+    return found | {f"wall_seconds/{stage}": value for stage, value in folder.record().seconds.items()}
 
 
 def _test_scores(evaluation: Evaluation) -> dict[str, float]:
+    if not evaluation.clips:
+        return {}
     low, high = evaluation.interval
     scores = {"test/accuracy": evaluation.accuracy, "test/accuracy_low": low, "test/accuracy_high": high}
     if evaluation.loss is not None:

@@ -25,12 +25,17 @@ LACKS_TFLM = "sys_platform != 'linux' or platform_machine != 'x86_64'"
 
 def log(folder: RunFolder, run_id: str, registered: str | None) -> str:
     """Log the run's exported int8 model, as a version of ``registered`` if given; return the model's id."""
-    import mlflow
-
     manifest = run_folder.read_json(folder.export / "manifest.json")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow warns of its own annotations, and of a missing input example
+        return _log(manifest["labels"], folder, run_id, registered)
+
+
+def _log(labels: list[str], folder: RunFolder, run_id: str, registered: str | None) -> str:
+    import mlflow.pyfunc
+
     mlflow.set_experiment(experiment_id=mlflow.get_run(run_id).info.experiment_id)  # else it lands in "Default"
-    with warnings.catch_warnings(), mlflow.start_run(run_id=run_id):
-        warnings.filterwarnings("ignore", ".*An input example was not provided")
+    with mlflow.start_run(run_id=run_id):
         logged = mlflow.pyfunc.log_model(
             name=NAME,
             registered_model_name=registered,
@@ -39,8 +44,8 @@ def log(folder: RunFolder, run_id: str, registered: str | None) -> str:
             artifacts={name: str(folder.export / file) for file, name in FILES.items()},
             code_paths=[str(PACKAGE)],
             pip_requirements=requirements(),
-            signature=_signature(manifest["labels"]),
-            metadata={"labels": manifest["labels"], "input": "audio (batch, 16000), 16 kHz, float or int16"},
+            signature=_signature(labels),
+            metadata={"labels": labels, "input": "audio (batch, 16000), 16 kHz, float or int16"},
         )
     return str(logged.model_id)
 

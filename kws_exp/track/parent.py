@@ -27,7 +27,7 @@ COLUMNS = {  # of the comparison: metric -> heading
     "export/arena_bytes": "arena bytes",
     "export/parameters": "parameters",
     "export/macs": "MACs",
-    "seconds/train": "train s",
+    "wall_seconds/training": "training s",
 }
 
 

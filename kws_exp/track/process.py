@@ -159,9 +159,10 @@ def _obey(pipe: Connection, folder: RunFolder, store: Store) -> None:
     """Open the run, then send what is asked for until ``finish`` or the end of the pipe."""
     from kws_exp.track import results, sync
 
-    session: Session | None = sync.open_run(folder, store)
-    pipe.send((session.run_id, None))
-    run_id, command = session.run_id, ""
+    opened = sync.open_run(folder, store)
+    pipe.send((opened.run_id, None))
+    session: Session | None = opened
+    command = ""
     while command != "finish":
         command, value = pipe.recv()
         while command == "sync" and pipe.poll():  # several checkpoints were written meanwhile
@@ -179,7 +180,7 @@ def _obey(pipe: Connection, folder: RunFolder, store: Store) -> None:
                 with contextlib.suppress(Exception):  # at least the status
                     sync.finish(session, value)
             session, trouble = None, str(error) if isinstance(error, KwsError) else stores.reason(error)
-        pipe.send((run_id, trouble))
+        pipe.send((opened.run_id, trouble))
 
 
 def _redirect_output(path: Path) -> None:

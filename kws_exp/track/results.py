@@ -19,6 +19,7 @@ FILES = ("config.yaml", "log.txt", "report.md", "evaluation.json", "comparison.c
 FOLDERS = ("figures", "export")
 MODEL_TAG = "kws_exp.model_id"
 TABLE_TAG = "mlflow.loggedArtifacts"  # makes the page of the run show a JSON file as a table
+NOTE_TAG = "mlflow.note.content"  # what the page of the run shows as its description
 
 
 def send(session: Session) -> None:
@@ -28,6 +29,7 @@ def send(session: Session) -> None:
     _send_metrics(session)
     _send_tables(session)
     _send_files(session)
+    session.client.set_tag(session.run_id, NOTE_TAG, _note(session.folder))
     _send_model(session)
 
 
@@ -61,6 +63,15 @@ def _per_word(folder: RunFolder) -> dict[str, Any]:
     scores = Evaluation.from_json(run_folder.read_json(folder.path / "evaluation.json")).per_class()
     columns = ["label", "clips", "precision", "recall", "f1"]
     return {"columns": columns, "data": [[getattr(score, column) for column in columns] for score in scores]}
+
+
+def _note(folder: RunFolder) -> str:
+    """Return the result and the data in two paragraphs of Markdown; the group's whole table for a group."""
+    text = (folder.path / "report.md").read_text(encoding="utf-8") if (folder.path / "report.md").exists() else ""
+    if parent.is_parent(folder):
+        return text
+    headline = text.split("\n\n")[1] if "\n\n" in text else ""
+    return f"{headline}\n\n{folder.record().data.get('description', '')}".strip()
 
 
 def _send_files(session: Session) -> None:

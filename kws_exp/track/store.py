@@ -93,7 +93,7 @@ def connect(store: Store) -> MlflowClient:
     mlflow.set_registry_uri(store.uri)
     if store.database is None:
         return _open(store)
-    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401  2 s of imports that need no lock
+    import mlflow.store.tracking.sqlalchemy_store
 
     with _locked(store.database):
         return _open(store)
@@ -189,5 +189,5 @@ def _migrate(store: Store, database: Path) -> None:
     command = [sys.executable, "-m", "mlflow", "db", "upgrade", store.uri]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["no reason given"]
+        lines = [line for line in done.stderr.splitlines() if "Error" in line] or ["no reason given"]
         raise KwsError(unreachable(store, RuntimeError(f"written by another MLflow: {lines[-1]}")))

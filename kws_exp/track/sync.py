@@ -8,6 +8,7 @@ id, for a process can be killed after the server made the run and before ``run.j
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -71,7 +72,8 @@ def open_run(folder: RunFolder, store: Store) -> Session:
     run_id = _find(client, experiment, record.run_id)
     if run_id is None:
         tags = _tags(record, config)
-        run_id = client.create_run(experiment, tags=tags, run_name=record.name).info.run_id
+        started = int(record.created * 1000)
+        run_id = client.create_run(experiment, started, tags, record.name).info.run_id
         session = Session(client, run_id, folder)
     else:
         session = _reopened(client, run_id, folder)
@@ -176,8 +178,8 @@ def _describe_data(session: Session) -> None:
             name=data["source"],
             digest=data["digest"][:DIGEST_CHARACTERS],
             source_type="code",
-            source=run_folder.json.dumps({"tags": {"description": data["description"]}}),
-            profile=run_folder.json.dumps({"words": data["words"], "clips": _totals(data["counts"])}),
+            source=json.dumps({"tags": {"description": data["description"]}}),
+            profile=json.dumps({"words": data["words"], "clips": _totals(data["counts"])}),
         )
         session.client.log_inputs(
             session.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]

@@ -1,5 +1,6 @@
 """What a file holds is what a clip holds: bits kept, rates and channels brought to 16 kHz mono."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ def _no_samples(path: Path) -> None:
     [lambda path: path.write_bytes(b""), lambda path: path.write_bytes(b"not audio" * 100), _no_samples],
     ids=["empty file", "not audio", "no samples"],
 )
-def test_unreadable_file_says_why_without_its_folder(tmp_path: Path, make) -> None:
+def test_unreadable_file_says_why_without_its_folder(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "a.wav")
     with pytest.raises(audio.UnreadableError) as caught:
         audio.read(tmp_path / "a.wav")

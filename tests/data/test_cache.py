@@ -36,7 +36,11 @@ def folder(tmp_path: Path) -> Path:
 
 def test_rows_are_the_files_in_order(folder: Path, tmp_path: Path) -> None:
     cache = open_cache(folder, tmp_path / "cache")
-    assert cache.paths == ("no/00000000_nohash_0.wav", "yes/00000001_nohash_0.wav", "yes/00000002_nohash_0.wav")
+    assert cache.paths == (
+        "no/00000000_nohash_0.wav",
+        "yes/00000001_nohash_0.wav",
+        "yes/00000002_nohash_0.wav",
+    )
     for path, clip in zip(cache.paths, cache.clips, strict=True):
         np.testing.assert_array_equal(clip, audio.read(folder / path))
     assert cache.noise_ends == (40_000, 90_000)
@@ -60,9 +64,18 @@ def test_changed_added_and_removed_files_are_noticed(
     (folder / "yes" / "00000001_nohash_0.wav").unlink()
     decoded: list[str] = []
     read = audio.read
-    monkeypatch.setattr(audio, "read", lambda path: (decoded.append(path.name), read(path))[1])
+
+    def counting(path: Path) -> np.ndarray:
+        decoded.append(path.name)
+        return read(path)
+
+    monkeypatch.setattr(audio, "read", counting)
     after = open_cache(folder, tmp_path / "cache")
-    assert after.paths == ("no/00000000_nohash_0.wav", "up/00000005_nohash_0.wav", "yes/00000002_nohash_0.wav")
+    assert after.paths == (
+        "no/00000000_nohash_0.wav",
+        "up/00000005_nohash_0.wav",
+        "yes/00000002_nohash_0.wav",
+    )
     np.testing.assert_array_equal(after.clips[0][:12_000], changed)
     np.testing.assert_array_equal(after.clips[1], added)
     np.testing.assert_array_equal(after.clips[2], before.clips[2])

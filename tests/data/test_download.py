@@ -208,9 +208,7 @@ def test_content_encoding_does_not_unpack_the_archive(server: Server, tmp_path: 
 
 
 @pytest.mark.parametrize("headers", [{"ETag": '"one"'}, {"ETag": 'W/"one"', "Last-Modified": "then"}, {}])
-def test_cut_connections_resume_where_they_broke(
-    server: Server, tmp_path: Path, headers: dict[str, str]
-) -> None:
+def test_cut_connections_resume_where_they_broke(server: Server, tmp_path: Path, headers: dict[str, str]) -> None:
     """Not a byte is sent twice, and a weak ETag is not used for If-Range."""
     server.headers = headers
     server.cuts = [300_000, 100_000, 1]

@@ -50,7 +50,7 @@ def test_setting_beats_environment_beats_default(tmp_path: Path, monkeypatch: py
 
 @pytest.mark.parametrize("uri", ["mlruns", "file:///tmp/mlruns", "./mlruns", r"C:\mlruns"])
 def test_a_folder_is_refused_with_what_to_write_instead(tmp_path: Path, uri: str) -> None:
-    with pytest.raises(KwsError, match="sqlite:///mlruns/mlflow.db"):
+    with pytest.raises(KwsError, match=r"sqlite:///mlruns/mlflow\.db"):
         stores.resolve(uri, tmp_path)
 
 

@@ -42,7 +42,7 @@ def test_all_of_a_folder_arrives(output_dir: Path, client: MlflowClient) -> None
     assert run.data.metrics["test/accuracy"] == pytest.approx(282 / 315)
     assert run.data.metrics["export/arena_bytes"] == 9616
     assert run.data.metrics["test/accuracy_int8_tflm"] == 0.889
-    assert run.data.metrics["seconds/train"] == 41.5
+    assert run.data.metrics["wall_seconds/training"] == 41.5
     dataset = run.inputs.dataset_inputs[0].dataset
     assert (dataset.name, dataset.digest) == ("synthetic", "89abcdef01234567")
     assert json.loads(dataset.profile)["clips"]["training"] == 864
@@ -67,9 +67,7 @@ def test_sending_twice_changes_nothing(output_dir: Path, client: MlflowClient) -
     assert len(client.get_run(run_id).inputs.dataset_inputs) == 1
 
 
-def test_points_after_the_checkpoint_wait_for_the_next(
-    output_dir: Path, client: MlflowClient, store: Store
-) -> None:
+def test_points_after_the_checkpoint_wait_for_the_next(output_dir: Path, client: MlflowClient, store: Store) -> None:
     folder = fake_run.make(output_dir)
     session = sync.open_run(folder, store)
     sync.send_progress(session, 300)
@@ -110,9 +108,7 @@ def test_many_points_go_in_batches(output_dir: Path, client: MlflowClient) -> No
     assert steps(client, run_id, "train/accuracy") == list(range(10, 12_001, 10))
 
 
-def test_a_changed_setting_does_not_stop_a_resumed_run(
-    output_dir: Path, client: MlflowClient, store: Store
-) -> None:
+def test_a_changed_setting_does_not_stop_a_resumed_run(output_dir: Path, client: MlflowClient, store: Store) -> None:
     folder = fake_run.make(output_dir)
     sync.open_run(folder, store)
     text = (folder.path / "config.yaml").read_text()

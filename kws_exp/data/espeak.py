@@ -1,0 +1,99 @@
+"""The eSpeak NG shared library of the pip package ``espeakng_loader``, through ctypes: text in, samples out.
+
+Constants and signatures are those of eSpeak NG's ``speak_lib.h`` (API revision 12). The surprising fact: a
+voice's ``flutter`` and ``roughness`` go on from where the last utterance left them, even across
+``espeak_Terminate``, so only a voice that sets both to 0 says the same word twice in the same way, and only
+after ``espeak_ng_SetRandSeed`` (the noise of breath).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kws_exp.errors import KwsError
+
+SAMPLE_RATE = 22_050  # Hz, of eSpeak NG's own voices
+RATE, PITCH, RANGE = 1, 3, 4  # espeak_PARAMETER
+SLOWEST, FASTEST = 80, 450  # words a minute, the bounds of RATE
+_AUDIO_OUTPUT_SYNCHRONOUS = 2
+_DONT_EXIT = 0x8000  # espeakINITIALIZE_DONT_EXIT: without its data it would end the process
+_CHARS_UTF8 = 1
+_LONGEST_PATH = 150  # bytes; the library keeps paths in arrays of 160
+
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+_received: list[bytes] = []
+
+
+@_Callback
+def _receive(samples: Any, count: int, _events: int | None) -> int:
+    if samples and count > 0:
+        _received.append(ctypes.string_at(samples, 2 * count))
+    return 0  # go on
+
+
+def data_path() -> Path:
+    """Return the folder of languages, voices and dictionaries."""
+    import espeakng_loader
+
+    return Path(espeakng_loader.get_data_path())
+
+
+@functools.cache
+def _library() -> ctypes.CDLL:
+    import espeakng_loader
+
+    folder = os.fsencode(data_path())
+    if len(folder) > _LONGEST_PATH:
+        raise KwsError(
+            f"eSpeak NG opens paths of at most {_LONGEST_PATH} bytes, but its data is in '{data_path()}': "
+            "install kws-exp in a virtual environment with a shorter path"
+        )
+    library = ctypes.CDLL(str(espeakng_loader.get_library_path()))
+    library.espeak_ng_SetRandSeed.argtypes = [ctypes.c_long]
+    library.espeak_Synth.argtypes = [
+        *(ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int),
+        *(ctypes.c_uint, ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p),
+    ]
+    rate = library.espeak_Initialize(_AUDIO_OUTPUT_SYNCHRONOUS, 0, folder, _DONT_EXIT)
+    if rate != SAMPLE_RATE:
+        raise RuntimeError(f"espeak_Initialize returned {rate} instead of a sample rate of {SAMPLE_RATE}")
+    library.espeak_SetSynthCallback(_receive)
+    return library
+
+
+def use_voice(file: Path) -> None:
+    """Take the voice that a file describes (format: eSpeak NG's ``docs/voices.md``)."""
+    status = _library().espeak_SetVoiceByFile(os.fsencode(file))
+    if status != 0:
+        raise RuntimeError(f"espeak_SetVoiceByFile('{file}') returned {status}")
+
+
+def speak(text: str, rate: int, pitch: int, pitch_range: int, seed: int) -> NDArray[np.float32]:
+    """Say ``text`` in the current voice; return samples in [-1, 1] at 22,050 Hz, shape (samples,).
+
+    Args:
+        text: plain text.
+        rate: words a minute, 80 to 450; 175 is normal.
+        pitch: 0 to 99; 50 is the voice's own.
+        pitch_range: 0 (monotone) to 99; 50 is the voice's own.
+        seed: of the noise in breathy voices, positive.
+    """
+    library = _library()
+    for parameter, value in ((RATE, rate), (PITCH, pitch), (RANGE, pitch_range)):
+        library.espeak_SetParameter(parameter, value, 0)
+    library.espeak_ng_SetRandSeed(seed)
+    _received.clear()
+    encoded = text.encode()
+    status = library.espeak_Synth(encoded, len(encoded) + 1, 0, 1, 0, _CHARS_UTF8, None, None)
+    if status != 0:
+        raise RuntimeError(f"espeak_Synth('{text}') returned {status}")
+    samples = np.frombuffer(b"".join(_received), np.int16)
+    _received.clear()
+    return samples.astype(np.float32) / 32768
