@@ -26,9 +26,7 @@ def classic(stride: int) -> Callable[[NDArray[np.float32]], Any]:
 
     @tf.function(input_signature=[tf.TensorSpec([None, 1], tf.float32)])
     def one(clip: Any) -> Any:
-        spectrogram = tf.raw_ops.AudioSpectrogram(
-            input=clip, window_size=480, stride=stride, magnitude_squared=True
-        )
+        spectrogram = tf.raw_ops.AudioSpectrogram(input=clip, window_size=480, stride=stride, magnitude_squared=True)
         return tf.raw_ops.Mfcc(spectrogram=spectrogram, sample_rate=16_000, dct_coefficient_count=40)
 
     return lambda audio: [one(clip[:, None]).numpy() for clip in audio]

@@ -31,6 +31,8 @@ class Draws:
     gain: NDArray[np.float32]
     noise_start: NDArray[np.int64]  # in the noise samples
     noise_volume: NDArray[np.float32]  # 0: none
+    hidden_time: NDArray[np.float64]  # (batch, 2) begin and end of the hidden stretch, as shares of the clip
+    hidden_band: NDArray[np.float64]  # (batch, 2) likewise of the bins
 
 
 def training_draws(part: Partition, settings: Augment, batch_size: int, seed: int, step: int) -> Draws:
@@ -51,6 +53,8 @@ def training_draws(part: Partition, settings: Augment, batch_size: int, seed: in
         gain.astype(np.float32),
         _noise_starts(part, rng, batch_size),
         np.where(noisy & bool(len(part.noise)), volume, 0).astype(np.float32),
+        _stretches(rng, batch_size, (settings.time_mask_ms or 0) / 1000),
+        _stretches(rng, batch_size, settings.frequency_mask or 0),
     )
 
 
@@ -66,6 +70,8 @@ def evaluation_draws(part: Partition, seed: int, name: str) -> Draws:
         np.ones(size, np.float32),
         _noise_starts(part, rng, size),
         volume.astype(np.float32),
+        np.zeros((size, 2)),
+        np.zeros((size, 2)),
     )
 
 
@@ -85,12 +91,32 @@ def render(draws: Draws, clips: Clips, noise: NDArray[np.int16]) -> NDArray[np.f
     return np.clip(audio, -1, 1, out=audio)
 
 
+def hide(draws: Draws, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Put a clip's mean in place of a stretch of frames and of a band of bins, in ``features`` themselves.
+
+    SpecAugment (Park et al. 2019, arXiv 1904.08779) with one mask in each direction.
+    """
+    _, frames, width = features.shape
+    for clip, time, band in zip(features, draws.hidden_time, draws.hidden_band, strict=True):
+        mean = clip.mean()
+        clip[slice(*np.round(time * frames).astype(int))] = mean
+        clip[:, slice(*np.round(band * width).astype(int))] = mean
+    return features
+
+
 def evaluation_audio(dataset: Dataset, name: str, seed: int, chunk: int = 200) -> Iterator[NDArray[np.float32]]:
     """Yield a partition's audio in order, at most ``chunk`` clips (13 MB) at a time."""
     draws = evaluation_draws(dataset.partitions[name], seed, name)
     for start in range(0, len(draws.rows), chunk):
         part = Draws(*(getattr(draws, item.name)[start : start + chunk] for item in fields(Draws)))
         yield render(part, dataset.clips, dataset.noise)
+
+
+def _stretches(rng: np.random.Generator, size: int, longest: float) -> NDArray[np.float64]:
+    """Draw stretches of a length uniform up to ``longest``, anywhere in 0 to 1; shape (size, 2)."""
+    length = rng.uniform(0, longest, size)
+    begin = rng.uniform(0, 1, size) * (1 - length)
+    return np.stack([begin, begin + length], axis=1)
 
 
 def _noise_starts(part: Partition, rng: np.random.Generator, size: int) -> NDArray[np.int64]:

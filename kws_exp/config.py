@@ -137,7 +137,8 @@ def _unknown_option(error: MissingConfigException) -> str:
     group, _, option = str(error.missing_cfg_file).rpartition("/")
     options = sorted(error.options or [])
     if not options:
-        return f"there is no configuration group '{group or option}'{nearest(group or option, GROUPS)}: the groups are {', '.join(GROUPS)}"
+        asked = group or option
+        return f"there is no configuration group '{asked}'{nearest(asked, GROUPS)}: the groups are {', '.join(GROUPS)}"
     return f"{group}={option} is not known{nearest(option, options)}: {group} is one of {', '.join(options)}"
 
 
@@ -145,7 +146,10 @@ def _reworded(message: str) -> str:
     ambiguous = re.match(r"Ambiguous value for argument '([\w.]+)=(.+?)'", message)
     if ambiguous:
         key, value = ambiguous.groups()
-        return f"{key} takes one value, but '{value}' are several: write {key}=[{value}] for a list, or add --multirun to run each"
+        return (
+            f"{key} takes one value, but '{value}' are several: "
+            f"write {key}=[{value}] for a list, or add --multirun to run each"
+        )
     return message
 
 

@@ -5,7 +5,7 @@ On a terminal progress is one live line; into a file or a pipe it is plain lines
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,11 +29,15 @@ class Watch:
     log: IO[str] | None = None
 
     def log_to(self, path: Path) -> None:
-        """Write all further messages to ``path`` too."""
+        """Write all further messages to ``path`` too, and show what our modules log."""
         self.log = path.open("a", encoding="utf-8", buffering=1)
+        logger = logging.getLogger("kws_exp")
+        logger.setLevel(logging.INFO)
+        logger.handlers = [_Shown(self)]
 
     def close(self) -> None:
         """Close the log."""
+        logging.getLogger("kws_exp").handlers = []
         if self.log:
             self.log.close()
             self.log = None
@@ -63,6 +67,17 @@ class Watch:
             yield ProgressLine(self, bar)
 
 
+class _Shown(logging.Handler):
+    """Shows log records as messages."""
+
+    def __init__(self, watch: Watch) -> None:
+        super().__init__()
+        self.watch = watch
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.watch.say(record.getMessage(), record.levelname.lower())
+
+
 @dataclass
 class ProgressLine:
     """A live line on a terminal, plain lines elsewhere."""
@@ -84,8 +99,3 @@ class ProgressLine:
         if not self.watch.console.is_terminal and now - self.printed >= PLAIN_SECONDS:
             self.printed = now
             self.watch.say(f"{stage} {done:,}/{total:,} {note}".rstrip())
-
-
-def warn(sentence: str) -> None:
-    """Print a sentence to standard error, for what must be seen even when output is redirected."""
-    print(f"kws_exp: {sentence}", file=sys.stderr)

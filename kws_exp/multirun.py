@@ -68,7 +68,7 @@ def _open(settings: Config, overrides: list[str]) -> RunFolder:
     from kws_exp.track.process import Tracker
 
     output_dir = Path(settings.output_dir).resolve()
-    name = settings.name or " ".join(item for item in overrides if "," in item.partition("=")[2]) or "multirun"
+    name = settings.name or " ".join(_swept(overrides)) or "multirun"
     folder = run_folder.create(output_dir / "multiruns", name)
     destination = store.resolve(settings.tracking.uri, output_dir)
     record = RunRecord(name, os.urandom(16).hex(), overrides=overrides, tracking_uri=destination.uri)
@@ -80,6 +80,14 @@ def _open(settings: Config, overrides: list[str]) -> RunFolder:
     folder.write_record(record)
     _trackers.append(tracker)
     return folder
+
+
+def _swept(overrides: list[str]) -> list[str]:
+    """Return the overrides that make several jobs, such as ``model=tiny_conv,ds_cnn``."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    return [text for text, override in zip(overrides, parsed, strict=True) if override.is_sweep_override()]
 
 
 def _close() -> None:

@@ -29,7 +29,8 @@ def batches(config: Config, dataset: Dataset, extract: Extract, first: int, last
 
     def make(step: int) -> Batch:
         draws = augment.training_draws(part, config.augment, config.train.batch_size, config.seed, step)
-        return extract(augment.render(draws, dataset.clips, dataset.noise)), draws.labels
+        features = extract(augment.render(draws, dataset.clips, dataset.noise))
+        return augment.hide(draws, features), draws.labels
 
     waiting: deque[Future[Batch]] = deque()
     with ThreadPoolExecutor(THREADS) as pool:

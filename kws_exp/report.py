@@ -1,4 +1,4 @@
-"""``report.md`` and the closing summary of a run, from the run's folder alone.
+"""``report.md`` of a run, from the run's folder alone.
 
 Everything is read back from the files, so a report can be made again at any time, and of a run that failed
 halfway: what is not there is left out. Nothing here knows TensorFlow or MLflow.
@@ -9,21 +9,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kws_exp import figures, run_folder
-from kws_exp.evaluate import Evaluation, wilson
+from kws_exp import figures, run_folder, summary
+from kws_exp.evaluate import Evaluation
 from kws_exp.run_folder import RunFolder, RunRecord
 
-if TYPE_CHECKING:
-    from rich.console import Group
-
-FORMS = {  # of the model, in the order in which one is made from the other
-    "keras": "Keras, float32",
-    "float_tflite": "TensorFlow Lite, float32",
-    "int8_tflite": "TensorFlow Lite, int8",
-    "int8_tflm": "TensorFlow Lite Micro, int8",
-}
 FILES = {
     "model_int8.tflite": "the model for the device, int8 in and out",
     "model_data.cc": "the same as a C++ array, with `model_data.h`",
@@ -38,7 +29,7 @@ SKIPPED_SHOWN = 5
 
 def write(folder: RunFolder) -> Path:
     """Draw the figures and write ``report.md``; return its path."""
-    evaluation, points = _evaluation(folder), run_folder.read_lines(folder.curves)
+    evaluation, points = summary.evaluation(folder), run_folder.read_lines(folder.curves)
     name = folder.record().name
     if evaluation:
         figures.save(figures.confusion(evaluation, f"{name}: test partition"), folder.figures / "confusion.png")
@@ -50,8 +41,8 @@ def write(folder: RunFolder) -> Path:
 
 def markdown(folder: RunFolder) -> str:
     """Return the report."""
-    record, evaluation = folder.record(), _evaluation(folder)
-    manifest, proof = _read(folder.export / "manifest.json"), _read(folder.export / "proof.json")
+    record, evaluation = folder.record(), summary.evaluation(folder)
+    manifest, proof = summary.exported(folder)
     sections = [
         [f"# {record.name}", "", _headline(record, evaluation, manifest)],
         _data(record),
@@ -65,59 +56,11 @@ def markdown(folder: RunFolder) -> str:
     return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
 
 
-def terminal_summary(folder: RunFolder) -> Group:
-    """Return what is printed at the end of a run: accuracies, sizes, where the run is and how to look at it."""
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
-    record, evaluation = folder.record(), _evaluation(folder)
-    manifest, proof = _read(folder.export / "manifest.json"), _read(folder.export / "proof.json")
-    table = Table("test partition", "accuracy", "95 % interval", "same label as Keras", title_justify="left")
-    for row in _accuracy_rows(evaluation, proof):
-        table.add_row(*row)
-    lines = [f"{name}: {value}" for name, value in _sizes(manifest)] if manifest else []
-    lines += [f"report: {folder.path / 'report.md'}", *_links(record)]
-    return Group(*([table] if table.row_count else []), *map(Text, lines))
-
-
-def ui_command(uri: str) -> str:
-    """Return the command that opens the tracking server's pages on a store."""
-    return f"mlflow ui --backend-store-uri {shlex.quote(uri)}"
-
-
-def run_link(uri: str, run_id: str) -> str | None:
-    """Return the page of a run on a server, None for a database without one."""
-    return f"{uri}/#/runs/{run_id}" if uri.startswith(("http://", "https://")) else None
-
-
-def _links(record: RunRecord) -> Iterable[str]:
-    if not record.tracking_run_id or not record.tracking_uri:
-        return
-    yield f"run: {record.tracking_run_id}"
-    link = run_link(record.tracking_uri, record.tracking_run_id)
-    if link:
-        yield f"page: {link}"
-    else:
-        yield f"to look at it: {ui_command(record.tracking_uri)}"
-        yield f"          then: http://127.0.0.1:5000/#/runs/{record.tracking_run_id}"
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    return run_folder.read_json(path) if path.exists() else None
-
-
-def _evaluation(folder: RunFolder) -> Evaluation | None:
-    content = _read(folder.path / "evaluation.json")
-    evaluation = Evaluation.from_json(content) if content else None
-    return evaluation if evaluation and evaluation.clips else None
-
-
 def _headline(record: RunRecord, evaluation: Evaluation | None, manifest: Mapping[str, Any] | None) -> str:
     if evaluation is None:
         return f"The run is {record.status} and has no test result."
     low, high = evaluation.interval
-    size = f", in a file of {_bytes(_int8_bytes(manifest))}" if manifest else ""
+    size = f", in a file of {summary.int8_size(manifest)}" if manifest else ""
     return (
         f"**{evaluation.accuracy:.1%}** of {evaluation.clips:,} test clips get the right label "
         f"(95 % interval {low:.1%} to {high:.1%}){size}."
@@ -142,7 +85,7 @@ def _data(record: RunRecord) -> list[str]:
 
 
 def _accuracy(evaluation: Evaluation | None, proof: Mapping[str, Any] | None) -> list[str]:
-    rows = _accuracy_rows(evaluation, proof)
+    rows = summary.accuracy_rows(evaluation, proof)
     if not rows:
         return []
     lines = ["## Accuracy on the test partition", ""]
@@ -157,24 +100,6 @@ def _accuracy(evaluation: Evaluation | None, proof: Mapping[str, Any] | None) ->
     elif proof:
         lines += ["", f"TensorFlow Lite Micro: {proof['tflm']}."]
     return lines
-
-
-def _accuracy_rows(evaluation: Evaluation | None, proof: Mapping[str, Any] | None) -> list[list[str]]:
-    if proof is None:
-        forms = {"keras": evaluation.accuracy} if evaluation else {}
-        return [_accuracy_row(form, value, evaluation.clips, None) for form, value in forms.items() if evaluation]
-    agreement = proof["agreement"]
-    return [
-        _accuracy_row(form, proof["accuracy"][form], proof["clips"], agreement.get(f"keras/{form}"))
-        for form in FORMS
-        if form in proof["accuracy"]
-    ]
-
-
-def _accuracy_row(form: str, accuracy: float, clips: int, agreement: float | None) -> list[str]:
-    low, high = wilson(round(accuracy * clips), clips)
-    same = "-" if agreement is None else f"{agreement:.1%}"
-    return [FORMS[form], f"{accuracy:.1%}", f"{low:.1%} to {high:.1%}", same]
 
 
 def _words(folder: RunFolder, evaluation: Evaluation | None) -> list[str]:
@@ -201,7 +126,7 @@ def _device(manifest: Mapping[str, Any] | None) -> list[str]:
     source, result = manifest["input"], manifest["output"]
     operators = ", ".join(f"{item['count']} x {item['name']} (v{item['version']})" for item in manifest["operators"])
     settings = ", ".join(f"{key} {value}" for key, value in manifest["features"].items() if key != "name")
-    rows = [[name, value] for name, value in _sizes(manifest)]
+    rows = [[name, value] for name, value in summary.sizes(manifest)]
     rows += [
         ["operators", operators],
         ["features", f"{manifest['features']['name']}: {settings}"],
@@ -209,19 +134,6 @@ def _device(manifest: Mapping[str, Any] | None) -> list[str]:
         ["output", _port(result)],
     ]
     return ["## On the device", "", *_table(["", ""], rows)]
-
-
-def _sizes(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
-    arena = manifest["arena"]
-    return [
-        ("int8 model", _bytes(_int8_bytes(manifest))),
-        (
-            "arena",
-            f"{arena['host_bisect']:,} bytes on this host; reserve {arena['ceiling']:,}" if arena else "not measured",
-        ),
-        ("parameters", f"{manifest['parameters']:,}"),
-        ("multiply-accumulates", f"{manifest['macs']:,} per clip"),
-    ]
 
 
 def _training(folder: RunFolder, record: RunRecord) -> list[str]:
@@ -275,14 +187,6 @@ def _code(text: str) -> str:
 
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.1%}"
-
-
-def _bytes(count: int) -> str:
-    return f"{count:,} bytes"
-
-
-def _int8_bytes(manifest: Mapping[str, Any] | None) -> int:
-    return int(manifest["files"]["model_int8.tflite"]["bytes"]) if manifest else 0
 
 
 def _port(port: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_exp import augment, data, export, features, models, pipeline, report, run_folder, tensorflow
+from kws_exp import augment, data, export, features, framework, models, pipeline, report, run_folder, summary
 from kws_exp.console import Watch
 from kws_exp.data import TESTING, TRAINING, Dataset
 from kws_exp.errors import KwsError
@@ -47,7 +47,8 @@ def run(started: Started) -> float | None:
         return accuracy
     except KeyboardInterrupt:
         status = KILLED
-        watch.say(f"stopped; go on with: python -m kws_exp resume={started.folder.path.name}")
+        elsewhere = "" if started.config.output_dir == "mlruns" else f" output_dir={started.config.output_dir}"
+        watch.say(f"stopped; go on with: python -m kws_exp resume={started.folder.path.name}{elsewhere}")
         raise
     finally:
         _close(started, watch, tracker, status)
@@ -68,7 +69,7 @@ class Line:
         with self._stage("data"):
             dataset = self._data()
         with self._stage("start"):
-            tensorflow.start(config.seed)
+            framework.start(config.seed)
             extract = features.build(config.features)
             model = models.build(
                 config.model, config.features.frames, config.features.width, len(config.labels), config.seed
@@ -95,6 +96,12 @@ class Line:
         self.watch.say(dataset.description)
         for path, reason in dataset.skipped.items():
             self.watch.say(f"skipped {path}: {reason}", "warning")
+        before = self.started.record.data.get("digest", dataset.digest)
+        if before != dataset.digest:
+            raise KwsError(
+                f"resume needs the clips that the run began with, but they have changed since (digest {before}, now "
+                f"{dataset.digest}): restore them, or start a new run"
+            )
         self.started.record.data = dataset.summary()
         self.started.folder.write_record(self.started.record)
         return dataset
@@ -161,8 +168,8 @@ def _close(started: Started, watch: Watch, tracker: process.Tracker | None, stat
         report.write(started.folder)
     trouble = tracker.finish(status) if tracker else None
     if status == FINISHED:
-        watch.say(report.terminal_summary(started.folder))
+        watch.say(summary.terminal(started.folder))
+    if trouble:
+        watch.say(f"kws_exp: {trouble}", "error")
     watch.close()
     started.lock.release()
-    if trouble:
-        raise KwsError(trouble)

@@ -20,12 +20,12 @@ from kws_exp import config as configuration
 from kws_exp import run_folder
 from kws_exp.data import source
 from kws_exp.errors import KwsError, nearest
+from kws_exp.multirun import PARENT
 from kws_exp.run_folder import FINISHED, RUNNING, RunFolder, RunRecord
 from kws_exp.schema import Config
 from kws_exp.track import store
-from kws_exp.validate import check_words, validate
+from kws_exp.validate import check_words, complete, validate
 
-PARENT_VARIABLE = "KWS_EXP_PARENT_RUN"  # set by kws_exp.multirun for the runs of a --multirun
 RECORDED_PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "mlflow", "tflite-micro", "espeakng-loader")
 WITH_RESUME = ("resume", "output_dir", "verbosity")  # what may be given beside resume
 
@@ -52,8 +52,10 @@ def new(config: Config, overrides: Sequence[str]) -> Started:
         KwsError: a setting breaks a rule, or the data do not have a word.
     """
     validate(config)
+    found = source.find(config.data)
     if not config.data.synthetic_per_word:
-        check_words(config.words, source.find(config.data).words)
+        check_words(config.words, found.words)
+    complete(config, found.kind == source.SYNTHETIC)
     if config.tracking.enabled:
         store.resolve(config.tracking.uri, config.output_dir)
     name = config.name or f"{config.model.name}_{_words_name(config.words)}"
@@ -62,7 +64,7 @@ def new(config: Config, overrides: Sequence[str]) -> Started:
     record = RunRecord(
         name=name,
         run_id=uuid.uuid4().hex,
-        parent_run_id=os.environ.get(PARENT_VARIABLE),
+        parent_run_id=os.environ.get(PARENT),
         overrides=list(overrides),
         git=_git(),
         versions=_versions(),

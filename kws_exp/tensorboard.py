@@ -1,6 +1,12 @@
-"""TensorBoard event files of a run (``tracking.tensorboard=true``): ``tensorboard --logdir mlruns/runs``."""
+"""TensorBoard event files of a run (``tracking.tensorboard=true``): ``tensorboard --logdir mlruns/runs``.
+
+Written with ``tf.summary.write``: ``tf.summary.scalar`` needs the tensorboard package, which TensorFlow no longer
+brings along, and which is only needed to look at the files.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 from kws_exp import run_folder
 from kws_exp.run_folder import RunFolder
@@ -27,6 +33,13 @@ class EventFiles:
         with self._writer.as_default():
             for row in rows[self._written :]:
                 for name in row.keys() - {"step", "time"}:
-                    tf.summary.scalar(name, row[name], step=row["step"])
+                    tf.summary.write(name, tf.constant(row[name], tf.float32), row["step"], _scalar())
         self._writer.flush()
         self._written = len(rows)
+
+
+def _scalar() -> Any:
+    """Return the metadata by which TensorBoard takes a tensor for a point of a curve."""
+    from tensorflow.compat.v1 import SummaryMetadata
+
+    return SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="scalars"))

@@ -25,6 +25,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "augment.background_frequency": (0, 1),
     "augment.background_volume": (0, 1),
     "augment.gain_db": (0, 40),
+    "augment.time_mask_ms": (0, 1000),
+    "augment.frequency_mask": (0, 1),
     "train.batch_size": (1, 100_000),
     "train.eval_interval": (1, 10_000_000),
     "train.save_interval": (1, 10_000_000),
@@ -41,16 +43,11 @@ CHOICES: dict[str, Sequence[str]] = {
 
 
 def validate(config: Config) -> None:
-    """Raise KwsError at the first setting that is out of range, of no meaning, or at odds with another.
-
-    Percentages of silence and unknown clips that are not given become the default for the number of words.
-    """
-    share = 100 // (len(config.words) + 2)  # for two words 25, as in the TinyML course
-    for key in ("silence_percentage", "unknown_percentage"):
-        if getattr(config.data, key) is None:
-            setattr(config.data, key, float(share))
+    """Raise KwsError at the first setting that is out of range, of no meaning, or at odds with another."""
     for key, (low, high) in RANGES.items():
-        _in_range(key, attrgetter(key)(config), low, high)
+        value = attrgetter(key)(config)
+        if value is not None:
+            _in_range(key, value, low, high)
     for key, choices in CHOICES.items():
         _one_of(key, attrgetter(key)(config), choices)
     check_words(config.words)
@@ -58,6 +55,16 @@ def validate(config: Config) -> None:
     _check_steps(config)
     features.validate(config.features)
     models.check(config.model, config.features.frames, config.features.width)
+
+
+def complete(config: Config, synthetic: bool) -> None:
+    """Fill in the defaults that depend on the number of words or on the kind of speech."""
+    share = 100 // (len(config.words) + 2)  # for two words 25, as in the TinyML course
+    data, augment = config.data, config.augment
+    data.silence_percentage = _default(data.silence_percentage, share)
+    data.unknown_percentage = _default(data.unknown_percentage, share)
+    augment.time_mask_ms = _default(augment.time_mask_ms, 240.0 if synthetic else 0.0)
+    augment.frequency_mask = _default(augment.frequency_mask, 0.25 if synthetic else 0.0)
 
 
 def check_words(words: Sequence[str], available: Sequence[str] | None = None) -> None:
@@ -80,9 +87,13 @@ def check_words(words: Sequence[str], available: Sequence[str] | None = None) ->
     missing = [word for word in words if available is not None and word not in available]
     if missing and available is not None:
         raise KwsError(
-            f"the data has no word '{missing[0]}'{nearest(missing[0], available)}: it has {', '.join(available)}; for any "
-            "other word take data=synthetic, or add data.synthetic_per_word=300"
+            f"the data has no word '{missing[0]}'{nearest(missing[0], available)}: it has {', '.join(available)}; "
+            "for any other word take data=synthetic, or add data.synthetic_per_word=300"
         )
+
+
+def _default(value: float | None, default: float) -> float:
+    return float(default) if value is None else value
 
 
 def _in_range(key: str, value: float, low: float, high: float) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kws_exp.augment import Draws, evaluation_draws, render, training_draws
+from kws_exp.augment import Draws, evaluation_draws, hide, render, training_draws
 from kws_exp.data import SILENT, Clips, Partition
 from kws_exp.schema import CLIP_SAMPLES, Augment
 
@@ -22,7 +22,8 @@ PART = Partition(
 
 
 def one(row: int, shift: int = 0, gain: float = 1.0, start: int = 0, volume: float = 0.0) -> np.ndarray:
-    draws = Draws(*(np.array([value]) for value in (row, 0, shift, np.float32(gain), start, np.float32(volume))))
+    values = (row, 0, shift, np.float32(gain), start, np.float32(volume), np.zeros(2), np.zeros(2))
+    draws = Draws(*(np.array([value]) for value in values))
     return render(draws, CLIPS, NOISE)[0]
 
 
@@ -69,6 +70,25 @@ def test_draws_keep_to_the_settings() -> None:
     starts = drawn.noise_start
     assert (((starts >= 0) & (starts <= 4_000)) | ((starts >= 30_000) & (starts <= 44_000))).all()
     assert np.bincount(drawn.labels).tolist() == pytest.approx([889, 889, 889, 1333], rel=0.15)
+
+
+def test_a_stretch_of_frames_and_a_band_are_hidden() -> None:
+    drawn = draws(size=300, time_mask_ms=400, frequency_mask=0.25)
+    features = np.random.default_rng(1).normal(size=(300, 50, 40)).astype(np.float32)
+    masked = hide(drawn, features.copy())
+    changed = masked != features
+    frames, bins = changed.all(axis=2).sum(axis=1), changed.all(axis=1).sum(axis=1)
+    assert frames.max() == 20
+    assert bins.max() == 10
+    assert frames.min() == bins.min() == 0
+    np.testing.assert_allclose(masked[changed], np.repeat(features.mean((1, 2)), changed.sum((1, 2))), rtol=1e-5)
+    changed_elsewhere = changed & ~changed.all(axis=2, keepdims=True) & ~changed.all(axis=1, keepdims=True)
+    assert not changed_elsewhere.any()
+
+
+def test_without_masks_features_stay_as_they_are() -> None:
+    features = np.random.default_rng(1).normal(size=(50, 49, 40)).astype(np.float32)
+    np.testing.assert_array_equal(hide(draws(size=50), features.copy()), features)
 
 
 def test_no_augmentation_gives_the_clip_back() -> None:

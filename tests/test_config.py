@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_dir
 
 from kws_exp import config as configuration
 from kws_exp.schema import Config
-from kws_exp.validate import validate
+from kws_exp.validate import complete, validate
 
 CONF = configuration.CONFIG_ROOT / "conf"
 
@@ -49,8 +49,17 @@ def test_settings_of_the_chosen_architecture_and_front_end() -> None:
 @pytest.mark.parametrize(("words", "share"), [(["yes"], 33), (["yes", "no"], 25), (["a", "b", "c", "d"], 16)])
 def test_default_share_of_silence_and_unknown_is_the_course_s(words: list[str], share: int) -> None:
     config = composed(f"words=[{','.join(words)}]", "data.unknown_percentage=40")
-    validate(config)
+    complete(config, synthetic=False)
     assert (config.data.silence_percentage, config.data.unknown_percentage) == (share, 40)
+
+
+@pytest.mark.parametrize(("synthetic", "masks"), [(True, (240, 0.25)), (False, (0, 0))])
+def test_masks_are_for_synthetic_speech_unless_given(synthetic: bool, masks: tuple[float, float]) -> None:
+    config, given = composed(), composed("augment.time_mask_ms=80", "augment.frequency_mask=0.1")
+    for each in (config, given):
+        complete(each, synthetic)
+    assert (config.augment.time_mask_ms, config.augment.frequency_mask) == masks
+    assert (given.augment.time_mask_ms, given.augment.frequency_mask) == (80, 0.1)
 
 
 def test_the_command_line_keeps_words_that_yaml_would_not() -> None:
@@ -60,5 +69,6 @@ def test_the_command_line_keeps_words_that_yaml_would_not() -> None:
 def test_the_course_recipe() -> None:
     config = composed("experiment=classic")
     assert (config.train.steps, config.optimizer.learning_rate) == ([12000, 3000], [0.001, 0.0001])
-    assert (config.model.name, config.optimizer.name, config.features.stride_ms) == ("tiny_conv", "gradient_descent", 20)
+    assert (config.model.name, config.optimizer.name) == ("tiny_conv", "gradient_descent")
+    assert config.features.stride_ms == 20
     assert (config.data.silence_percentage, config.data.unknown_percentage) == (25, 25)

@@ -1,15 +1,11 @@
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
 from pathlib import Path
 
-import fake_run
-import pytest
-from rich.console import Console
-
 from kws_exp import report, run_folder
+from tests import fake_run
 
 
 def test_a_report_tells_what_was_reached_on_what_and_how(tmp_path: Path) -> None:
@@ -62,24 +58,6 @@ def test_where_the_device_interpreter_is_missing_the_report_says_so(tmp_path: Pa
     del proof["accuracy"]["int8_tflm"]
     run_folder.write_json(folder.export / "proof.json", proof)
     assert "TensorFlow Lite Micro: not run: tflite-micro has no wheel" in report.markdown(folder)
-
-
-@pytest.mark.parametrize(
-    ("uri", "expected"),
-    [
-        ("sqlite:////a b/mlflow.db", "mlflow ui --backend-store-uri 'sqlite:////a b/mlflow.db'"),
-        ("http://server:5000", "http://server:5000/#/runs/abc"),
-    ],
-)
-def test_the_summary_ends_with_where_to_look(tmp_path: Path, uri: str, expected: str) -> None:
-    folder = fake_run.make(tmp_path, tracking_run_id="abc", tracking_uri=uri)
-    console = Console(file=io.StringIO(), width=200)
-    console.print(report.terminal_summary(folder))
-    shown = console.file.getvalue()  # type: ignore[attr-defined]
-    assert expected in shown
-    assert "TensorFlow Lite Micro, int8" in shown
-    assert "23,456 bytes" in shown
-    assert str(folder.path / "report.md") in shown
 
 
 def test_importing_it_costs_nothing_heavy() -> None:

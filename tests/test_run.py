@@ -1,15 +1,12 @@
 """The whole line in real processes: from the command to the tracked model, killed, stopped, four at once."""
 
-import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,10 +16,16 @@ from kws_exp.run_folder import RunFolder
 
 pytestmark = pytest.mark.slow
 
-SMALL = (
-    "data=synthetic data.synthetic.clips_per_word=60 data.synthetic.other_clips_per_word=4 "
-    "train.steps=[60] train.eval_interval=20 train.save_interval=7 train.log_interval=5 export.calibration_clips=50"
-).split()
+SMALL = [
+    "data=synthetic",
+    "data.synthetic.clips_per_word=60",
+    "data.synthetic.other_clips_per_word=4",
+    "train.steps=[60]",
+    "train.eval_interval=20",
+    "train.save_interval=7",
+    "train.log_interval=5",
+    "export.calibration_clips=50",
+]
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kws_exp import features, models, run_folder, tensorflow
+from kws_exp import features, framework, models, run_folder
 from kws_exp.console import Watch
 from kws_exp.data import Clips, Dataset, Partition
 from kws_exp.features.log_mel import LogMel
@@ -68,7 +68,7 @@ def start(
 ) -> list[np.ndarray]:
     """Train in a fresh model, as a new process would, and return its variables."""
     path.mkdir(exist_ok=True)
-    tensorflow.start(config.seed)
+    framework.start(config.seed)
     model = models.build(config.model, config.features.frames, config.features.width, 4, config.seed)
     train(config, dataset, features.build(config.features), model, RunFolder(path), Watch("error"), saved)
     return [np.asarray(variable) for variable in model.variables]
@@ -112,7 +112,7 @@ def test_stopped_and_resumed_equals_uninterrupted_bit_for_bit(
 
 def test_it_learns_and_leaves_curves_and_checkpoints(dataset: Dataset, tmp_path: Path) -> None:
     config = configuration(TinyConv("tiny_conv"))
-    tensorflow.start(config.seed)
+    framework.start(config.seed)
     model = models.build(config.model, 49, 40, 4, config.seed)
     extract = features.build(config.features)
     trained = train(config, dataset, extract, model, RunFolder(tmp_path), Watch("error"))
@@ -132,7 +132,7 @@ def test_best_weights_are_chosen(dataset: Dataset, tmp_path: Path) -> None:
     """With a rate that wrecks the network in the second stage, the best are those of the first."""
     config = configuration(TinyConv("tiny_conv"))
     config.optimizer = Optimizer("gradient_descent", learning_rate=[0.05, 1e9])
-    tensorflow.start(config.seed)
+    framework.start(config.seed)
     model = models.build(config.model, 49, 40, 4, config.seed)
     extract = features.build(config.features)
     trained = train(config, dataset, extract, model, RunFolder(tmp_path), Watch("error"))

@@ -17,9 +17,12 @@ from kws_exp.errors import KwsError
 from kws_exp.schema import Data
 
 RECORDED, SYNTHETIC = "speech_commands", "synthetic"
-SPEECH_COMMANDS_WORDS = tuple(
-    ["backward", "bed", "bird", "cat", "dog", "down", "eight", "five", "follow", "forward", "four", "go", "happy", "house", "learn", "left", "marvin", "nine", "no", "off", "on", "one", "right", "seven", "sheila", "six", "stop", "three", "tree", "two", "up", "visual", "wow", "yes", "zero"]
-)  # of v0.02, for the check before the download
+# of v0.02, for the check before the download
+SPEECH_COMMANDS_WORDS = (
+    "backward", "bed", "bird", "cat", "dog", "down", "eight", "five", "follow", "forward", "four", "go", "happy",
+    "house", "learn", "left", "marvin", "nine", "no", "off", "on", "one", "right", "seven", "sheila", "six",
+    "stop", "three", "tree", "two", "up", "visual", "wow", "yes", "zero",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -17,24 +17,18 @@ import numpy as np
 from kws_exp.data import espeak
 from kws_exp.data.partition import TESTING, TRAINING, VALIDATION, which_set
 
-ACCENTS = ("en-US", "en-US", "en-US", "en-GB-x-rp", "en-029", "en-GB-scotland")  # files of lang/gmw
-VARIANTS = tuple(
-    "Alex Alicia Andrea Andy Annie AnxiousAndy Denis Diogo Gene Gene2 Henrique Hugo Jacky Lee Marco Mario Michael "
-    "Mike Nguyen Reed RicishayMax RicishayMax2 RicishayMax3 Storm Tweaky UniRobot adam anika anikaRobot announcer "
-    "antonio aunty belinda benjamin boris caleb croak david ed edward edward2 f1 f2 f3 f4 f5 fast grandma grandpa "
-    "gustave ian iven iven2 iven3 iven4 john kaukovalta klatt klatt2 klatt3 klatt4 klatt5 klatt6 linda m1 m2 m3 m4 "
-    "m5 m6 m7 m8 marcelo max michel miguel mike2 norbert pablo paul pedro quincy rob robert robosoft robosoft2 "
-    "robosoft3 robosoft4 robosoft5 robosoft6 robosoft7 robosoft8 sandro shelby steph steph2 steph3 travis victor "
-    "whisper whisperf zac".split()
-)  # files of voices/!v
+# files of lang/gmw. All alike: with half the speakers American, 84.7 % of the recorded clips were right, so 85.8 %.
+# German, Hindi or Spanish voices that say the English phonemes cost 2 points.
+ACCENTS = (
+    *("en-US", "en-US-nyc", "en", "en-GB-x-rp", "en-029"),
+    *("en-GB-scotland", "en-GB-x-gbclan", "en-GB-x-gbcwmd"),
+)
 PARTITIONS = (VALIDATION, TESTING, *[TRAINING] * 8)  # of ten speakers in a row, at the classic's 10 % and 10 %
 DEFAULT_PITCH = (82, 118)  # Hz, lowest and highest, of a voice that does not say
-_LANGUAGE_LINES = frozenset(
-    "phonemes dictrules stressLength stressAmp stressAdd intonation tunes replace".split()
-)
+_RHYTHM = {"stressLength", "stressAmp", "stressAdd", "intonation"}
+_LANGUAGE_LINES = frozenset(_RHYTHM | {"phonemes", "dictrules", "tunes", "replace"})
 _VARIANT_LINES = frozenset(
-    "stressLength stressAmp stressAdd intonation pitch formant breath breathw echo consonants voicing tone klatt "
-    "speed".split()
+    _RHYTHM | {"pitch", "formant", "breath", "breathw", "consonants", "voicing", "tone", "klatt", "speed", "echo"}
 )
 
 
@@ -60,7 +54,7 @@ def speaker(seed: int, number: int, pitch_spread: float) -> Speaker:
     while True:
         drawn = Speaker(
             ACCENTS[rng.integers(len(ACCENTS))],
-            VARIANTS[rng.integers(len(VARIANTS))],
+            _variants()[rng.integers(len(_variants()))],
             float(np.exp(rng.normal(0, pitch_spread))),
         )
         if which_set(drawn.name, 10, 10) == PARTITIONS[number % len(PARTITIONS)]:
@@ -84,6 +78,11 @@ def voice_file(of: Speaker) -> str:
             "",
         ]
     )
+
+
+@functools.cache
+def _variants() -> list[str]:
+    return sorted(file.name for file in (espeak.data_path() / "voices" / "!v").iterdir())
 
 
 @functools.cache

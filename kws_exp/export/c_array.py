@@ -30,8 +30,7 @@ const unsigned int g_model_len = {length};
 def write(model: bytes, folder: Path) -> None:
     """Write ``model_data.h`` and ``model_data.cc`` (C++11) with the bytes of ``model`` into ``folder``."""
     rows = "\n".join(
-        "    " + " ".join(f"0x{byte:02x}," for byte in model[start : start + 12])
-        for start in range(0, len(model), 12)
+        "    " + " ".join(f"0x{byte:02x}," for byte in model[start : start + 12]) for start in range(0, len(model), 12)
     )
     (folder / "model_data.h").write_text(_HEADER, encoding="utf-8", newline="\n")
     source = _SOURCE.format(rows=rows, length=len(model))

@@ -32,9 +32,7 @@ class Proof:
     accuracy: Mapping[str, float]  # of keras, float_tflite, int8_tflite and, if it ran, int8_tflm
     agreement: Mapping[str, float]  # "keras/int8_tflm": share of clips given the same label by both
     tflm: str  # "run", "not run: WHY" or "failed: WHY"
-    equal_rows: (
-        int | None
-    )  # clips whose int8 outputs equal in TensorFlow Lite and TensorFlow Lite Micro, all bytes
+    equal_rows: int | None  # clips whose int8 outputs equal in TensorFlow Lite and TensorFlow Lite Micro, all bytes
     largest_difference: int | None  # between those two, over all outputs
     arena: manifest.Arena | None
 

@@ -67,9 +67,7 @@ def _depthwise(inputs: keras.KerasTensor, settings: DsCnn, name: str) -> keras.K
     import keras
 
     regularizer = keras.regularizers.L2(settings.l2)
-    outputs = keras.layers.DepthwiseConv2D(3, padding="same", depthwise_regularizer=regularizer, name=name)(
-        inputs
-    )
+    outputs = keras.layers.DepthwiseConv2D(3, padding="same", depthwise_regularizer=regularizer, name=name)(inputs)
     return _normalise(outputs, name)
 
 

@@ -34,8 +34,6 @@ def build(settings: TinyConv, frames: int, width: int, classes: int) -> keras.Mo
 
     kernel = (settings.kernel_frames, settings.kernel_width)
     inputs = keras.Input((frames, width, 1), name="features")
-    heard = layers.conv_relu(
-        inputs, settings.filters, kernel, settings.dropout, "conv", stride=settings.stride
-    )
+    heard = layers.conv_relu(inputs, settings.filters, kernel, settings.dropout, "conv", stride=settings.stride)
     flat = keras.layers.Flatten(name="flatten")(heard)
     return keras.Model(inputs, layers.dense(flat, classes, "logits"), name=settings.name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ COLUMNS = {  # of the comparison: metric -> heading
     "export/macs": "MACs",
     "wall_seconds/training": "training s",
 }
+SHARES = {heading for key, heading in COLUMNS.items() if key.startswith("test/")}  # shown as percentages
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,9 @@ def report(folder: RunFolder) -> str:
     """Return the comparison as Markdown."""
     record, compared = folder.record(), table(folder)
     shown = compared["columns"][:-1]
-    lines = [f"# {record.name}", "", f"`python -m kws_exp --multirun {' '.join(record.overrides)}`", ""]
+    lines = [f"# {record.name}", "", f"`python -m kws_exp --multirun {shlex.join(record.overrides)}`", ""]
     lines += [f"| {' | '.join(shown)} |", f"|{'---|' * len(shown)}"]
-    lines += [f"| {' | '.join(map(_cell, row[:-1]))} |" for row in compared["data"]]
+    lines += [f"| {' | '.join(map(_cell, shown, row[:-1]))} |" for row in compared["data"]]
     if (folder.figures / "comparison.png").exists():
         lines += ["", "![test accuracy, size and parameters of each run](figures/comparison.png)"]
     failed = run_folder.read_lines(folder.path / JOBS)
@@ -126,9 +128,9 @@ def _compared(child: Child) -> figures.Compared:
     )
 
 
-def _cell(value: object) -> str:
+def _cell(column: str, value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return f"{value:.1%}" if 0 <= value <= 1 else f"{value:,.1f}"
+        return f"{value:.1%}" if column in SHARES else f"{value:,.1f}"
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -77,7 +77,8 @@ class Tracker:
             except (EOFError, OSError):
                 self.trouble = f"{ENDED}; see {self.folder.path / LOG}, or run without it: tracking=off"
         if self.run_id is None:
-            raise KwsError(self.trouble or ENDED)
+            sentence, self.trouble = self.trouble or ENDED, None  # told now, so not again by finish
+            raise KwsError(sentence)
         return self.run_id
 
     def sync(self, step: int) -> str | None:

@@ -1,12 +1,14 @@
 """What a run is at its end, sent to the tracking server: test scores, tables, files, and the model.
 
-Whatever of it the folder holds is sent, so a failed run shows how far it came. Files and metrics of the same
-name and time overwrite themselves, which makes sending twice harmless; the model is sent once (its id is a tag).
+Whatever of it the folder holds is sent, so a failed run shows how far it came. Files overwrite
+themselves and unchanged metrics are left out, which makes sending twice harmless; the model is sent once (its id is
+a tag).
 """
 
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from kws_exp import run_folder
@@ -40,8 +42,8 @@ def _send_metrics(session: Session) -> None:
     if parent.is_parent(session.folder):
         found |= parent.best(session.folder)
     known = session.client.get_run(session.run_id).data.metrics
-    time = int(session.folder.record().created * 1000)  # the same each time, so that a point is never doubled
-    points = [Metric(key, value, time, 0) for key, value in found.items() if known.get(key) != value]
+    now = time.time_ns() // 1_000_000  # a changed value needs a new time: MLflow copies these points to the model
+    points = [Metric(key, value, now, 0) for key, value in found.items() if known.get(key) != value]
     session.client.log_batch(session.run_id, metrics=points)
 
 

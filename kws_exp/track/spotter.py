@@ -34,7 +34,7 @@ class Spotter(mlflow.pyfunc.PythonModel):
     # the one annotation of the input over which MLflow does not print a warning at every load
     def predict(self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None) -> Any:
         """Return a table of scores for audio (batch, 16000), and the likeliest label of each clip."""
-        import pandas as pd  # type: ignore[import-untyped]
+        import pandas as pd
 
         source, result = self.manifest["input"], self.manifest["output"]
         inputs = quantize(self.extract(as_audio(model_input)), source["scale"], source["zero_point"])

@@ -12,13 +12,13 @@ from kws_exp.errors import KwsError
 from kws_exp.features.log_mel import LogMel
 from kws_exp.models.tiny_conv import TinyConv
 from kws_exp.schema import SAMPLE_RATE, Config, Data
-from kws_exp.validate import validate
+from kws_exp.validate import complete
 
 
 def configuration(tmp_path: Path, words: list[str], **settings: object) -> Config:
     chosen = Data(cache_dir=str(tmp_path / "cache"), **settings)  # type: ignore[arg-type]
     config = Config(words, chosen, LogMel("log_mel"), TinyConv("tiny_conv"))
-    validate(config)
+    complete(config, synthetic=False)
     return config
 
 
@@ -90,7 +90,9 @@ def test_synthetic_clips_top_up_training_only(recorded: Path, tmp_path: Path) ->
     assert dataset.clips[int(last)].any()
 
 
-@pytest.mark.parametrize(("name", "kind"), [("auto", "synthetic"), ("synthetic", "synthetic"), ("speech_commands", "speech_commands")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("auto", "synthetic"), ("synthetic", "synthetic"), ("speech_commands", "speech_commands")]
+)
 def test_where_nothing_is_on_disk(tmp_path: Path, name: str, kind: str) -> None:
     found = source.find(Data(name=name, cache_dir=str(tmp_path)))
     assert found.kind == kind

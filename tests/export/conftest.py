@@ -76,9 +76,7 @@ def separable_model() -> Any:
 
 
 @pytest.fixture(scope="session")
-def conv_export(
-    conv_model: Any, features: Any, config: Any, tmp_path_factory: pytest.TempPathFactory
-) -> Exported:
+def conv_export(conv_model: Any, features: Any, config: Any, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     folder: Path = tmp_path_factory.mktemp("conv") / "export"
     return export(conv_model, features[:50], config, folder, {"run": "0123"})
 

@@ -69,9 +69,7 @@ def classic(feature: Features, audio: NDArray[np.float32]) -> NDArray[np.float32
                 upper_frequency_limit=feature.upper_hz,
             ).numpy()[0]
         group = spectrogram.shape[2] // feature.bins
-        pooled = tf.nn.pool(
-            spectrogram[..., None], [1, group], strides=[1, group], pooling_type="AVG", padding="SAME"
-        )
+        pooled = tf.nn.pool(spectrogram[..., None], [1, group], strides=[1, group], pooling_type="AVG", padding="SAME")
         return pooled.numpy()[0, :, :, 0]
 
     return np.stack([one(clip) for clip in audio])
@@ -109,9 +107,7 @@ def test_equal_on_synthetic_signals(name: str) -> None:
     lower_hz=st.floats(20, 200),
     upper_hz=st.floats(4000, 8000),
 )
-def test_mfcc_equal_for_any_window(
-    window: int, stride: int, bins: int, lower_hz: float, upper_hz: float
-) -> None:
+def test_mfcc_equal_for_any_window(window: int, stride: int, bins: int, lower_hz: float, upper_hz: float) -> None:
     mfcc = Mfcc(
         window_ms=window / 16,
         stride_ms=stride / 16,

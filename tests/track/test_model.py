@@ -10,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import fake_run
 import numpy as np
 import pytest
 
@@ -18,6 +17,7 @@ from kws_exp import features, run_folder
 from kws_exp.export import interpreters
 from kws_exp.export.quantize import quantize
 from kws_exp.track import model, results, sync
+from tests import fake_run
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import fake_run
 import pytest
 
 from kws_exp import run_folder
 from kws_exp.run_folder import RunFolder, RunRecord
 from kws_exp.track import parent, sync
+from tests import fake_run
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -22,7 +22,7 @@ import os, sys
 from pathlib import Path
 import hydra
 from hydra.core.hydra_config import HydraConfig
-import fake_run
+from tests import fake_run
 from kws_exp import config, multirun
 
 @hydra.main(version_base="1.3", config_path=str(config.CONFIG_ROOT / "conf"), config_name="config")
@@ -49,8 +49,7 @@ if __name__ == "__main__":
 
 def run_app(tmp_path: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
     (tmp_path / "app.py").write_text(APP)
-    repository = Path(__file__).parents[2]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(repository), str(repository / "tests")])}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, str(tmp_path / "app.py"), "--multirun", *overrides]
     return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import fake_run
 import pytest
 
 from kws_exp import run_folder
@@ -20,6 +19,7 @@ from kws_exp.run_folder import RunFolder
 from kws_exp.track import process, sync
 from kws_exp.track.process import Tracker
 from kws_exp.track.store import Store
+from tests import fake_run
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -79,7 +79,8 @@ def test_a_server_that_does_not_answer_is_one_sentence(output_dir: Path) -> None
     folder = fake_run.make(output_dir)
     uri = f"http://127.0.0.1:{_free_port()}"
     with pytest.raises(KwsError, match=f"server {uri} cannot be used .*Connection refused.*tracking=off"):
-        Tracker(folder, Store(uri)).open().result()
+        (tracker := Tracker(folder, Store(uri))).open().result()
+    assert tracker.finish("FAILED") is None
     assert (folder.path / process.LOG).exists()
 
 

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import fake_run
 import pytest
 
 from kws_exp import run_folder
 from kws_exp.track import __main__ as command
 from kws_exp.track import sync
 from kws_exp.track.store import Store
+from tests import fake_run
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -65,6 +65,16 @@ def test_sending_twice_changes_nothing(output_dir: Path, client: MlflowClient) -
     assert {key: steps(client, run_id, key) for key in client.get_run(run_id).data.metrics} == before
     assert len(images(client, run_id)) == 4  # each image has its thumbnail
     assert len(client.get_run(run_id).inputs.dataset_inputs) == 1
+
+
+def test_a_result_that_a_resumed_run_improved_replaces_the_old(output_dir: Path, client: MlflowClient) -> None:
+    folder = fake_run.make(output_dir)
+    run_id = sync.sync(folder)
+    run_folder.write_json(folder.path / "evaluation.json", {"labels": ["a"], "matrix": [[9]], "loss": 0.1})
+    sync.sync(folder)
+    assert client.get_run(run_id).data.metrics["test/accuracy"] == 1.0
+    first, second = client.get_metric_history(run_id, "test/accuracy")
+    assert first.timestamp != second.timestamp
 
 
 def test_points_after_the_checkpoint_wait_for_the_next(output_dir: Path, client: MlflowClient, store: Store) -> None:
