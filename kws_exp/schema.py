@@ -89,7 +89,7 @@ class Optimizer:
 
     name: str = "adam"  # gradient_descent | momentum | adam | adamw
     learning_rate: list[float] = field(default_factory=lambda: [0.001])  # one per stage of train.steps
-    schedule: str = "piecewise"  # piecewise | cosine (one rate, its peak)
+    schedule: str = "piecewise"  # piecewise | cosine (one rate, its peak) | auto: by the number of rates
     warmup_steps: int = 0  # linear from zero; cosine only
     momentum: float = 0.9  # momentum only
     nesterov: bool = True  # momentum only

@@ -51,11 +51,11 @@ def new(config: Config, overrides: Sequence[str]) -> Started:
     Raises:
         KwsError: a setting breaks a rule, or the data do not have a word.
     """
-    validate(config)
     found = source.find(config.data)
+    complete(config, found.kind == source.SYNTHETIC)
+    validate(config)
     if not config.data.synthetic_per_word:
         check_words(config.words, found.words)
-    complete(config, found.kind == source.SYNTHETIC)
     if config.tracking.enabled:
         store.resolve(config.tracking.uri, config.output_dir)
     name = config.name or f"{config.model.name}_{_words_name(config.words)}"

@@ -58,11 +58,13 @@ def validate(config: Config) -> None:
 
 
 def complete(config: Config, synthetic: bool) -> None:
-    """Fill in the defaults that depend on the number of words or on the kind of speech."""
+    """Fill in the defaults that depend on other settings or on the kind of speech."""
     share = 100 // (len(config.words) + 2)  # for two words 25, as in the TinyML course
     data, augment = config.data, config.augment
     data.silence_percentage = _default(data.silence_percentage, share)
     data.unknown_percentage = _default(data.unknown_percentage, share)
+    if config.optimizer.schedule == "auto":
+        config.optimizer.schedule = "cosine" if len(config.optimizer.learning_rate) == 1 else "piecewise"
     augment.time_mask_ms = _default(augment.time_mask_ms, 240.0 if synthetic else 0.0)
     augment.frequency_mask = _default(augment.frequency_mask, 0.25 if synthetic else 0.0)
 

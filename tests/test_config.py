@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_dir
 
 from kws_exp import config as configuration
 from kws_exp.schema import Config
-from kws_exp.validate import complete, validate
+from kws_exp.validate import complete, validate, validate
 
 CONF = configuration.CONFIG_ROOT / "conf"
 
@@ -26,6 +26,7 @@ def options() -> list[str]:
 @pytest.mark.parametrize("option", options())
 def test_every_option_is_valid_and_reads_back(option: str, tmp_path: Path) -> None:
     config = composed(option)
+    complete(config, synthetic=True)
     validate(config)
     (tmp_path / "config.yaml").write_text(configuration.to_yaml(config))
     assert configuration.load(tmp_path / "config.yaml") == config
@@ -64,6 +65,14 @@ def test_masks_are_for_synthetic_speech_unless_given(synthetic: bool, masks: tup
 
 def test_the_command_line_keeps_words_that_yaml_would_not() -> None:
     assert composed("words=[yes,no,on,off]").words == ["yes", "no", "on", "off"]
+
+
+@pytest.mark.parametrize(("rates", "schedule"), [("[0.003]", "cosine"), ("[0.001,0.0001]", "piecewise")])
+def test_default_schedule_follows_the_number_of_rates(rates: str, schedule: str) -> None:
+    config = composed("train.steps=[12000,3000]", f"optimizer.learning_rate={rates}")
+    complete(config, synthetic=False)
+    validate(config)
+    assert config.optimizer.schedule == schedule
 
 
 def test_the_course_recipe() -> None:
