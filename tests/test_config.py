@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_dir
 
 from kws_exp import config as configuration
 from kws_exp.schema import Config
-from kws_exp.validate import complete, validate, validate
+from kws_exp.validate import complete, validate
 
 CONF = configuration.CONFIG_ROOT / "conf"
 

@@ -11,6 +11,7 @@ from kws_exp import features, framework, models, run_folder
 from kws_exp.console import Watch
 from kws_exp.data import Clips, Dataset, Partition
 from kws_exp.features.log_mel import LogMel
+from kws_exp.models.ds_cnn import DsCnn
 from kws_exp.models.tiny_conv import TinyConv
 from kws_exp.run_folder import RunFolder
 from kws_exp.schema import Config, Data, Model, Optimizer, Train
@@ -82,12 +83,16 @@ def curve(path: Path) -> list[dict[str, object]]:
     ]
 
 
-@pytest.mark.parametrize(("architecture", "select"), [("tiny_conv", "last"), ("ds_cnn", "best")])
+@pytest.mark.parametrize(
+    ("model", "select"),
+    [(TinyConv("tiny_conv"), "last"), (DsCnn("ds_cnn", filters=16, blocks=2), "best")],
+    ids=["tiny_conv-last", "ds_cnn-best"],
+)
 def test_stopped_and_resumed_equals_uninterrupted_bit_for_bit(
-    architecture: str, select: str, dataset: Dataset, tmp_path: Path
+    model: Model, select: str, dataset: Dataset, tmp_path: Path
 ) -> None:
     """ds_cnn adds batch statistics, regularisation and two kinds of dropout."""
-    config = configuration(models.ARCHITECTURES[architecture].settings(architecture), select=select)
+    config = configuration(model, select=select)
     whole = start(config, dataset, tmp_path / "whole")
 
     def stop_at(wanted: int) -> Callable[[int], None]:

@@ -1,9 +1,9 @@
 """The eSpeak NG shared library of the pip package ``espeakng_loader``, through ctypes: text in, samples out.
 
-Constants and signatures are those of eSpeak NG's ``speak_lib.h`` (API revision 12). The surprising fact: a
-voice's ``flutter`` and ``roughness`` go on from where the last utterance left them, even across
-``espeak_Terminate``, so only a voice that sets both to 0 says the same word twice in the same way, and only
-after ``espeak_ng_SetRandSeed`` (the noise of breath).
+Constants and signatures are those of eSpeak NG's ``speak_lib.h`` (API revision 12). The surprising fact: an
+utterance depends on those before it, even across ``espeak_Terminate``. A voice repeats itself only if it sets
+``flutter`` and ``roughness`` to 0, has no breath when it is a ``klatt`` voice, and is not so loud that the
+automatic gain comes in, and only after ``espeak_ng_SetRandSeed`` (the noise of breath).
 """
 
 from __future__ import annotations
@@ -20,22 +20,26 @@ from numpy.typing import NDArray
 from kws_exp.errors import KwsError
 
 SAMPLE_RATE = 22_050  # Hz, of eSpeak NG's own voices
-RATE, PITCH, RANGE = 1, 3, 4  # espeak_PARAMETER
+RATE, VOLUME, PITCH, RANGE = 1, 2, 3, 4  # espeak_PARAMETER
+QUIET = 40  # of 100, the usual volume, at which loud voices reach full scale
 SLOWEST, FASTEST = 80, 450  # words a minute, the bounds of RATE
 _AUDIO_OUTPUT_SYNCHRONOUS = 2
 _DONT_EXIT = 0x8000  # espeakINITIALIZE_DONT_EXIT: without its data it would end the process
 _CHARS_UTF8 = 1
-_LONGEST_PATH = 150  # bytes; the library keeps paths in arrays of 160
+_LONGEST_PATH = 150  # bytes, of the data; the library keeps it in an array of 160
+LONGEST_VOICE_PATH = 59  # bytes, of a voice file; an array of 60
 
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 _received: list[bytes] = []
 
 
-@_Callback
 def _receive(samples: Any, count: int, _events: int | None) -> int:
     if samples and count > 0:
         _received.append(ctypes.string_at(samples, 2 * count))
     return 0  # go on
+
+
+_callback = _Callback(_receive)  # lives as long as the library may call it
 
 
 def data_path() -> Path:
@@ -64,7 +68,7 @@ def _library() -> ctypes.CDLL:
     rate = library.espeak_Initialize(_AUDIO_OUTPUT_SYNCHRONOUS, 0, folder, _DONT_EXIT)
     if rate != SAMPLE_RATE:
         raise RuntimeError(f"espeak_Initialize returned {rate} instead of a sample rate of {SAMPLE_RATE}")
-    library.espeak_SetSynthCallback(_receive)
+    library.espeak_SetSynthCallback(_callback)
     return library
 
 
@@ -86,7 +90,7 @@ def speak(text: str, rate: int, pitch: int, pitch_range: int, seed: int) -> NDAr
         seed: of the noise in breathy voices, positive.
     """
     library = _library()
-    for parameter, value in ((RATE, rate), (PITCH, pitch), (RANGE, pitch_range)):
+    for parameter, value in ((RATE, rate), (VOLUME, QUIET), (PITCH, pitch), (RANGE, pitch_range)):
         library.espeak_SetParameter(parameter, value, 0)
     library.espeak_ng_SetRandSeed(seed)
     _received.clear()
@@ -96,4 +100,4 @@ def speak(text: str, rate: int, pitch: int, pitch_range: int, seed: int) -> NDAr
         raise RuntimeError(f"espeak_Synth('{text}') returned {status}")
     samples = np.frombuffer(b"".join(_received), np.int16)
     _received.clear()
-    return samples.astype(np.float32) / 32768
+    return np.asarray(samples / 32768, np.float32)

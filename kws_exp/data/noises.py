@@ -62,7 +62,7 @@ def recordings(seed: int, babble: Samples) -> dict[str, Samples]:
 
 def _level(rng: np.random.Generator, noise: Samples, swell_db: float) -> Samples:
     swelling = noise / np.sqrt(np.mean(noise**2)) * contour(rng, len(noise), 4.0, swell_db)
-    return np.clip(swelling * 10 ** (MEDIAN_LEVEL / 20), -1, 1).astype(np.float32)
+    return np.asarray(np.clip(swelling * 10 ** (MEDIAN_LEVEL / 20), -1, 1), np.float32)
 
 
 def _hiss(rng: np.random.Generator, samples: int) -> Samples:

@@ -64,7 +64,8 @@ def _vocal_tract(spoken: Samples, recipe: SynthesisRecipe, rng: np.random.Genera
     pace = 1 + np.interp(np.linspace(0, 5, samples), np.arange(6), rng.normal(0, 0.02, 6))
     position = np.cumsum(pace)
     position *= (len(spoken) - 1) / position[-1]
-    return np.interp(position, np.arange(len(smooth)), smooth)[: int(LONGEST_WORD * SAMPLE_RATE)].astype(np.float32)
+    resampled = np.interp(position, np.arange(len(smooth)), smooth)
+    return np.asarray(resampled[: int(LONGEST_WORD * SAMPLE_RATE)], np.float32)
 
 
 def _articulate(word: Samples, recipe: SynthesisRecipe, rng: np.random.Generator) -> Samples:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
+import os
 import tempfile
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,8 @@ SPEAKERS = 1000  # of a seed; each word begins with another one
 LONGEST = 0.95  # seconds of speech in a clip; a longer word is spoken faster
 QUICK = 260  # words a minute, as fast as people speak
 TALKERS = 8  # at a time in the babble
+VOICE_FILE = "voice"
+LONGEST_PARENT = espeak.LONGEST_VOICE_PATH - len(f"/tmp01234567/{VOICE_FILE}")  # with the name that tempfile makes
 
 
 def make_clip(
@@ -35,10 +38,10 @@ def make_clip(
     rng = np.random.default_rng([seed, key, number])
     first = 10 * (key % (SPEAKERS // 10))  # voices.PARTITIONS repeats every ten
     speaker = voices.speaker(seed, (first + number) % SPEAKERS, recipe.pitch_spread)
-    _use(voices.voice_file(speaker), scratch)
+    use_voice(speaker, scratch)
     rate = math.exp(rng.uniform(math.log(recipe.rate[0]), math.log(recipe.rate[1])))
     pitch, pitch_range, noise_seed = rng.normal(50, 8), rng.uniform(*recipe.pitch_range), rng.integers(1, 2**31)
-    spoken = _speak(word, rate, pitch, pitch_range, int(noise_seed))
+    spoken = speak(word, rate, pitch, pitch_range, int(noise_seed))
     return speaker.name, rooms.record(spoken, recipe, rng)
 
 
@@ -66,18 +69,29 @@ def check_speakable(word: str) -> None:
 
 @contextlib.contextmanager
 def voice_folder() -> Iterator[Path]:
-    """Return a folder for the voice file, where its path is short enough for eSpeak NG."""
-    with tempfile.TemporaryDirectory(prefix="kws") as name:
+    """Lend a folder for voice files, in the temporary folder, or in /tmp where the path of that is too long.
+
+    Raises:
+        KwsError: both are too long for eSpeak NG.
+    """
+    parents = [parent for parent in (tempfile.gettempdir(), "/tmp") if len(os.fsencode(parent)) <= LONGEST_PARENT]
+    if not parents:
+        raise KwsError(
+            f"eSpeak NG needs a temporary folder with a path of at most {LONGEST_PARENT} bytes, but it is "
+            f"'{tempfile.gettempdir()}': set TMPDIR (TEMP on Windows) to a shorter one"
+        )
+    with tempfile.TemporaryDirectory(dir=parents[0]) as name:
         yield Path(name)
 
 
-def _use(voice: str, scratch: Path) -> None:
-    file = scratch / "voice"
-    file.write_text(voice, encoding="utf-8")
+def use_voice(speaker: voices.Speaker, scratch: Path) -> None:
+    """Let a speaker speak from now on; the voice file is written into the folder ``scratch``."""
+    file = scratch / VOICE_FILE
+    file.write_text(voices.voice_file(speaker), encoding="utf-8")
     espeak.use_voice(file)
 
 
-def _speak(word: str, rate: float, pitch: float, pitch_range: float, seed: int) -> NDArray[np.float32]:
+def speak(word: str, rate: float, pitch: float, pitch_range: float, seed: int) -> NDArray[np.float32]:
     """Return the word without the silence around it, at a rate at which it fits into a clip."""
     text = word.replace("_", " ")
     longest = LONGEST * espeak.SAMPLE_RATE
@@ -90,8 +104,8 @@ def _speak(word: str, rate: float, pitch: float, pitch_range: float, seed: int) 
 
 def _shortest(word: str, scratch: Path) -> float:
     """Return how many seconds a word takes at a quick but human rate, 0 if it gives no sound."""
-    _use(voices.voice_file(voices.Speaker("en-US", "m1", 1.0)), scratch)
-    return len(_speak(word, QUICK, 50, 50, 1)) / espeak.SAMPLE_RATE
+    use_voice(voices.Speaker("en-US", "m1", 1.0), scratch)
+    return len(speak(word, QUICK, 50, 50, 1)) / espeak.SAMPLE_RATE
 
 
 def babble(words: Sequence[str], recipe: SynthesisRecipe, seed: int) -> NDArray[np.float32]:
@@ -100,7 +114,7 @@ def babble(words: Sequence[str], recipe: SynthesisRecipe, seed: int) -> NDArray[
     mixed = np.zeros(noises.SECONDS * SAMPLE_RATE, np.float32)
     with voice_folder() as scratch:
         for start in rng.integers(0, len(mixed) - CLIP_SAMPLES, TALKERS * noises.SECONDS):
-            word = words[rng.integers(len(words))]
+            word = words[int(rng.integers(len(words)))]
             _, samples = make_clip(word, int(rng.integers(SPEAKERS)), recipe, seed, scratch)
             mixed[start : start + CLIP_SAMPLES] += samples / np.sqrt(np.mean(np.square(samples, dtype=np.float32)) + 1)
     return mixed

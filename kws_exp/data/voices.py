@@ -54,7 +54,7 @@ def speaker(seed: int, number: int, pitch_spread: float) -> Speaker:
     while True:
         drawn = Speaker(
             ACCENTS[rng.integers(len(ACCENTS))],
-            _variants()[rng.integers(len(_variants()))],
+            variants()[rng.integers(len(variants()))],
             float(np.exp(rng.normal(0, pitch_spread))),
         )
         if which_set(drawn.name, 10, 10) == PARTITIONS[number % len(PARTITIONS)]:
@@ -63,7 +63,7 @@ def speaker(seed: int, number: int, pitch_spread: float) -> Speaker:
 
 def voice_file(of: Speaker) -> str:
     """Return the text of an eSpeak NG voice file: the accent, the variant, then what makes it repeatable."""
-    variant = _lines(f"voices/!v/{of.variant}", _VARIANT_LINES)
+    variant = _variant(of.variant)
     stated = [line.split()[1:3] for line in variant if line.startswith("pitch")]
     low, high = (int(hertz) for hertz in stated[-1]) if stated else DEFAULT_PITCH
     return "\n".join(
@@ -81,8 +81,14 @@ def voice_file(of: Speaker) -> str:
 
 
 @functools.cache
-def _variants() -> list[str]:
-    return sorted(file.name for file in (espeak.data_path() / "voices" / "!v").iterdir())
+def variants() -> list[str]:
+    """Return the names of eSpeak NG's voices, sorted, without the two that cannot repeat themselves."""
+    names = sorted(file.name for file in (espeak.data_path() / "voices" / "!v").iterdir())
+    return [name for name in names if not {"klatt", "breath"} <= {line.split()[0] for line in _variant(name)}]
+
+
+def _variant(name: str) -> list[str]:
+    return _lines(f"voices/!v/{name}", _VARIANT_LINES)
 
 
 @functools.cache

@@ -88,7 +88,7 @@ def test_no_stretch_of_noise_is_in_two_partitions(lengths: list[int], validation
 
 def test_same_seed_same_unknowns() -> None:
     def unknowns(seed: int) -> list[int]:
-        part = divide(example_paths(), ["yes", "no"], [], Data(), seed)[TRAINING]
+        part = divide(example_paths(), ["yes", "no"], [], Data(unknown_percentage=25), seed)[TRAINING]
         return [int(row) for row in part.rows[part.labels == 1]]
 
     assert unknowns(1) == unknowns(1)
