@@ -91,9 +91,9 @@ class Line:
         return trained.best.accuracy if trained.best else None
 
     def _data(self) -> Dataset:
+        self.watch.say(data.describe(self.started.config))
         with self.watch.progress() as line:
             dataset = data.load(self.started.config, line.update)
-        self.watch.say(dataset.description)
         for path, reason in dataset.skipped.items():
             self.watch.say(f"skipped {path}: {reason}", "warning")
         before = self.started.record.data.get("digest", dataset.digest)

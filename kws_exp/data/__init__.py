@@ -20,7 +20,7 @@ from kws_exp.data.partition import NAMES, SILENT, TESTING, TRAINING, VALIDATION,
 from kws_exp.errors import KwsError
 from kws_exp.schema import Config
 
-__all__ = ["SILENT", "TESTING", "TRAINING", "VALIDATION", "Clips", "Dataset", "Partition", "load"]
+__all__ = ["SILENT", "TESTING", "TRAINING", "VALIDATION", "Clips", "Dataset", "Partition", "describe", "load"]
 
 Progress = Callable[[str, int, int], None]  # what is done, how much, of how much
 
@@ -70,6 +70,11 @@ class Dataset:
         }
 
 
+def describe(config: Config) -> str:
+    """Return one line on the speech that :func:`load` would load, and on how to get the other kind."""
+    return source.find(config.data).describe()
+
+
 def load(config: Config, progress: Progress = lambda stage, done, total: None) -> Dataset:
     """Find, fetch or make, decode and divide the clips that a configuration asks for.
 
@@ -111,10 +116,8 @@ def load(config: Config, progress: Progress = lambda stage, done, total: None) -
 def _load_synthetic(config: Config, progress: Progress) -> tuple[AudioCache, dict[str, Partition]]:
     from kws_exp.data import synthetic
 
-    words = (*config.words, *(word for word in synthetic.OTHER_WORDS if word not in config.words))
-    cache = _open_synthetic(words, config, progress)
-    wanted = set(words)
-    rows = [row for row, path in enumerate(cache.paths) if path.partition("/")[0] in wanted]
+    cache = _open_synthetic(config, synthetic.OTHER_WORDS, progress)
+    rows = [row for row, path in enumerate(cache.paths) if _is_wanted(path, config)]
     parts = partition.divide(
         [cache.paths[row] for row in rows], config.words, cache.noise_ends, config.data, config.seed
     )
@@ -122,21 +125,34 @@ def _load_synthetic(config: Config, progress: Progress) -> tuple[AudioCache, dic
     return cache, {name: Partition(row_of[part.rows], part.labels, part.noise) for name, part in parts.items()}
 
 
-def _open_synthetic(words: Sequence[str], config: Config, progress: Progress) -> AudioCache:
-    folder = source.synthesize(words, config.data, config.seed, partial(progress, "synthesizing"))
+def _is_wanted(path: str, config: Config) -> bool:
+    """Tell the clips of this run in a folder that may hold more words, and more clips of a word, from other runs."""
+    from kws_exp.data import synthetic
+
+    recipe, word, number = config.data.synthetic, path.partition("/")[0], synthetic.clip_number(path)
+    if word in config.words:
+        return number < recipe.clips_per_word
+    return word in synthetic.OTHER_WORDS and number < recipe.other_clips_per_word
+
+
+def _open_synthetic(config: Config, others: Sequence[str], progress: Progress) -> AudioCache:
+    folder = source.synthesize(config.words, others, config.data, config.seed, partial(progress, "synthesizing"))
     return open_cache(folder, source.cache_dir(config.data), partial(progress, "decoding"))
 
 
 def _top_up(config: Config, progress: Progress) -> tuple[AudioCache, NDArray[np.int64], NDArray[np.int64]]:
     """Return a cache of synthetic keywords with the rows and labels of the first N clips of each."""
-    cache = _open_synthetic(config.words, config, progress)
-    rows: list[int] = []
-    labels: list[int] = []
-    for label, word in enumerate(config.words, start=partition.FIRST_WORD_LABEL):
-        of_word = [row for row, path in enumerate(cache.paths) if path.startswith(f"{word}/")]
-        rows += of_word[: config.data.synthetic_per_word]
-        labels += [label] * len(of_word[: config.data.synthetic_per_word])
-    return cache, np.array(rows, np.int64), np.array(labels, np.int64)
+    from kws_exp.data import synthetic
+
+    cache = _open_synthetic(config, (), progress)
+    label_of = {word: label for label, word in enumerate(config.words, start=partition.FIRST_WORD_LABEL)}
+    chosen = [
+        (row, label_of[word])
+        for row, path in enumerate(cache.paths)
+        if (word := path.partition("/")[0]) in label_of and synthetic.clip_number(path) < config.data.synthetic_per_word
+    ]
+    rows, labels = np.array(chosen, np.int64).reshape(-1, 2).T
+    return cache, rows, labels
 
 
 def _joined(part: Partition, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> Partition:

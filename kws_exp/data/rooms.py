@@ -19,7 +19,7 @@ from kws_exp.data.noises import coloured
 from kws_exp.schema import CLIP_SAMPLES, SAMPLE_RATE
 
 if TYPE_CHECKING:
-    from kws_exp.data.synthetic import SynthesisRecipe
+    from kws_exp.schema import SynthesisRecipe
 
 Samples = NDArray[np.float32]
 FFT_SAMPLES = 2 * CLIP_SAMPLES  # a word of a second, then its reverberation

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from kws_exp.data.cache import words_in
@@ -81,13 +81,23 @@ def fetch(folder: Path, settings: Data, progress: Callable[[int, int], None]) ->
     download.fetch(settings.url, download.expected_sha256(settings.url, settings.sha256), folder, progress)
 
 
-def synthesize(words: Sequence[str], settings: Data, seed: int, progress: Callable[[int, int], None]) -> Path:
-    """Make what is missing of ``words`` and of background noise; return the folder of word folders."""
+def synthesize(
+    words: Sequence[str], others: Sequence[str], settings: Data, seed: int, progress: Callable[[int, int], None]
+) -> Path:
+    """Make what is missing of ``words``, ``others`` and background noise; return the folder of word folders."""
     from kws_exp.data import synthetic
 
-    recipe = json.dumps([asdict(settings.synthetic), seed, synthetic.VERSION], sort_keys=True)
-    folder = cache_dir(settings) / "synthetic" / hashlib.sha256(recipe.encode()).hexdigest()[:16]
-    synthetic.synthesize(words, folder, settings.synthetic, seed, progress)
+    recipe = settings.synthetic
+    if settings.synthetic_per_word > recipe.clips_per_word:
+        recipe = replace(recipe, clips_per_word=settings.synthetic_per_word)
+    # how many clips there are does not change the clips, so one folder serves all counts
+    identity = asdict(replace(recipe, clips_per_word=0, other_clips_per_word=0)) | {
+        "seed": seed,
+        "version": synthetic.VERSION,
+    }
+    name = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    folder = cache_dir(settings) / "synthetic" / name
+    synthetic.synthesize(words, folder, recipe, seed, progress, others)
     synthetic.write_noise(folder, seed)
     return folder
 

@@ -20,7 +20,7 @@ from kws_exp.errors import KwsError
 from kws_exp.schema import CLIP_SAMPLES, SAMPLE_RATE
 
 if TYPE_CHECKING:
-    from kws_exp.data.synthetic import SynthesisRecipe
+    from kws_exp.schema import SynthesisRecipe
 
 SPEAKERS = 1000  # of a seed; each word begins with another one
 LONGEST = 0.95  # seconds of speech in a clip; a longer word is spoken faster

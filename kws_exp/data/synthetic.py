@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kws_exp.schema import SynthesisRecipe
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -30,31 +32,6 @@ OTHER_WORDS = (
     *("left", "light", "marvin", "music", "nine", "no", "off", "on", "one", "open", "please", "right"),
     *("seven", "sheila", "six", "stop", "three", "tree", "two", "up", "water", "window", "yes", "zero"),
 )
-
-
-@dataclass
-class SynthesisRecipe:
-    """How many clips, and the ranges (uniform unless said otherwise) that they are drawn from."""
-
-    clips_per_word: int = 600
-    other_clips_per_word: int = 40  # of each of OTHER_WORDS
-    rate: tuple[float, float] = (95, 260)  # words a minute, uniform in its logarithm
-    pitch_spread: float = 0.12  # of speakers around their voice's own: standard deviation of the logarithm
-    pitch_range: tuple[float, float] = (10, 90)  # 0 is monotone, 50 the voice's own
-    warp: tuple[float, float] = (0.88, 1.14)  # factor on all frequencies: vocal tracts of other lengths
-    breath_db: tuple[float, float] = (-40, -15)  # noise below the word, with its envelope
-    tilt_db: tuple[float, float] = (-2, 2)  # per octave
-    equaliser_db: float = 3.0  # standard deviation of each octave's gain
-    highpass_hz: tuple[float, float] = (20, 300)  # uniform in its logarithm, as lowpass_hz and reverb_s
-    lowpass_hz: tuple[float, float] = (5000, 12000)
-    reverb_share: float = 0.7  # of the clips
-    reverb_s: tuple[float, float] = (0.05, 0.5)  # time to decay by 60 dB
-    reverb_db: tuple[float, float] = (-20, 2)  # of the reverberation to the direct sound
-    level_db: tuple[float, float] = (-35, -6)  # of the loudest 20 ms to full scale
-    noise_db: tuple[float, float] = (-60, -5)  # of the noise to the loudest 20 ms
-    centre_s: tuple[float, float] = (0.5, 0.11)  # of the word: mean, standard deviation
-    clipped_share: float = 0.05  # of the clips are up to four times too loud
-    short_share: float = 0.1  # of the clips end in digital silence
 
 
 def synthesize(

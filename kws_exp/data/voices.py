@@ -25,6 +25,8 @@ ACCENTS = (
 )
 PARTITIONS = (VALIDATION, TESTING, *[TRAINING] * 8)  # of ten speakers in a row, at the classic's 10 % and 10 %
 DEFAULT_PITCH = (82, 118)  # Hz, lowest and highest, of a voice that does not say
+DEFAULT_LENGTHS = (182, 140, 220, 220, 220, 220, 248, 275)  # of vowels by stress, of English in tr_languages.c
+DEFAULT_CONSONANTS = (90, 100)  # loudness of unvoiced and voiced ones, of VoiceReset in voices.c
 _RHYTHM = {"stressLength", "stressAmp", "stressAdd", "intonation"}
 _LANGUAGE_LINES = frozenset(_RHYTHM | {"phonemes", "dictrules", "tunes", "replace"})
 _VARIANT_LINES = frozenset(
@@ -39,11 +41,13 @@ class Speaker:
     accent: str
     variant: str
     pitch: float  # factor on the pitch of the variant
+    vowels: float = 1.0  # factor on the length of vowels
+    consonants: float = 1.0  # factor on the loudness of fricatives and plosives
 
     @property
     def name(self) -> str:
         """Return eight hexadecimal digits, as Speech Commands names its speakers."""
-        identity = f"{self.accent}+{self.variant}@{self.pitch:.6f}"
+        identity = f"{self.accent}+{self.variant}@{self.pitch:.6f}/{self.vowels:.6f}/{self.consonants:.6f}"
         return hashlib.sha1(identity.encode(), usedforsecurity=False).hexdigest()[:8]
 
 
@@ -56,28 +60,31 @@ def speaker(seed: int, number: int, pitch_spread: float) -> Speaker:
             ACCENTS[rng.integers(len(ACCENTS))],
             variants()[rng.integers(len(variants()))],
             float(np.exp(rng.normal(0, pitch_spread))),
+            float(rng.uniform(0.5, 1.05)),
+            float(np.exp(rng.uniform(np.log(0.8), np.log(3)))),
         )
         if which_set(drawn.name, 10, 10) == PARTITIONS[number % len(PARTITIONS)]:
             return drawn
 
 
 def voice_file(of: Speaker) -> str:
-    """Return the text of an eSpeak NG voice file: the accent, the variant, then what makes it repeatable."""
-    variant = _variant(of.variant)
-    stated = [line.split()[1:3] for line in variant if line.startswith("pitch")]
-    low, high = (int(hertz) for hertz in stated[-1]) if stated else DEFAULT_PITCH
-    return "\n".join(
-        [
-            "language en",
-            f"name {of.name}",
-            *_lines(f"lang/gmw/{of.accent}", _LANGUAGE_LINES),
-            *variant,
-            f"pitch {low * of.pitch:.0f} {high * of.pitch:.0f}",
-            "flutter 0",
-            "roughness 0",
-            "",
-        ]
-    )
+    """Return the text of an eSpeak NG voice file: the accent, the variant, then what is the speaker's own."""
+    lines = [*_lines(f"lang/gmw/{of.accent}", _LANGUAGE_LINES), *_variant(of.variant)]
+    own = {
+        "pitch": _scaled(lines, "pitch", DEFAULT_PITCH, of.pitch),
+        "stressLength": _scaled(lines, "stressLength", DEFAULT_LENGTHS, of.vowels),
+        "consonants": _scaled(lines, "consonants", DEFAULT_CONSONANTS, of.consonants),
+        "flutter": "0",
+        "roughness": "0",
+    }
+    return "\n".join(["language en", f"name {of.name}", *lines, *(" ".join(line) for line in own.items()), ""])
+
+
+def _scaled(lines: list[str], attribute: str, default: tuple[int, ...], factor: float) -> str:
+    """Return the numbers of an attribute's last line, completed by the default ones, times a factor."""
+    stated = [line.split()[1:] for line in lines if line.split()[0] == attribute]
+    numbers = [int(number) for number in stated[-1]] if stated else []
+    return " ".join(f"{factor * number:.0f}" for number in (*numbers, *default[len(numbers) :]))
 
 
 @functools.cache

@@ -80,7 +80,7 @@ def test_a_multirun_is_one_group_with_a_comparison_though_a_job_failed(
 def test_without_tracking_there_is_no_group(tmp_path: Path) -> None:
     done = run_app(tmp_path, "model=single_fc,single_fc", "tracking.enabled=false", "output_dir=out")
     assert "does not fit" in done.stderr
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out" / "multiruns").exists()
 
 
 def group(output_dir: Path) -> RunFolder:
