@@ -179,7 +179,13 @@ def test_ctrl_c_saves_marks_and_tells_how_to_go_on(finished: RunFolder, place: P
 
 def test_four_first_runs_at_once(place: Path, tmp_path: Path) -> None:
     """No store, no cache: each must find or make both."""
-    quick = [*SMALL, "train.steps=[10]", "export=none", "data.synthetic.clips_per_word=20"]
+    quick = [
+        *SMALL,
+        "train.steps=[10]",
+        "export=none",
+        "data.synthetic.clips_per_word=20",
+        "data.synthetic.other_clips_per_word=2",
+    ]
     processes = [start(tmp_path, f"seed={seed % 2}", *quick) for seed in range(4)]
     for process in processes:
         finish(process)

@@ -16,9 +16,9 @@ import soundfile
 
 from kws_exp.data import noises, rooms, speech, synthetic, voices
 from kws_exp.data.partition import NAMES, which_set
-from kws_exp.data.synthetic import NOISE_FOLDER, SynthesisRecipe
+from kws_exp.data.synthetic import NOISE_FOLDER
 from kws_exp.errors import KwsError
-from kws_exp.schema import CLIP_SAMPLES, SAMPLE_RATE
+from kws_exp.schema import CLIP_SAMPLES, SAMPLE_RATE, SynthesisRecipe
 
 SMALL = SynthesisRecipe(clips_per_word=20, other_clips_per_word=10)
 
