@@ -19,6 +19,7 @@ def start(seed: int) -> None:
         import keras
         import tensorflow as tf
 
+        tf.get_logger().setLevel("ERROR")  # it warns of retracing when one process trains several models
         keras.backend.clear_session()
         keras.utils.set_random_seed(seed)
         tf.config.experimental.enable_op_determinism()
