@@ -7,6 +7,7 @@ all settings are known to be good, so that help and errors answer at once.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -39,6 +40,9 @@ def task(composed: configuration.Composed) -> float | None:
 
 def main() -> None:
     """Run the command line; the entry point of the ``kws-exp`` script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a word that the console cannot show must not end a run
     os.environ["HYDRA_FULL_ERROR"] = "1"  # makes Hydra raise instead of printing, so that we word the message
     if {"--help", "-h"} & set(sys.argv[1:]):
         print(usage.text(configuration.CONFIG_ROOT, configuration.GROUPS))
@@ -51,7 +55,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except configuration.COMPOSITION_ERRORS as error:
-        if WANTS_TRACEBACK:
+        if WANTS_TRACEBACK or not configuration.is_composition_error(error):
             raise
         sys.exit(_complain(configuration.explain(error)))
 

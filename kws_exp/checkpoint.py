@@ -40,7 +40,7 @@ class Checkpoint:
 
     step: int
     best: Score | None
-    variables: Arrays
+    arrays: Arrays  # variables, and what the curves' next point has counted so far
 
 
 def capture(groups: Mapping[str, Sequence[Any]]) -> Arrays:
@@ -63,8 +63,8 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
     """Write ``step-N.npz`` and remove all but the newest ``keep``."""
     best = checkpoint.best
     header = np.array([best.step, best.accuracy, best.loss] if best else [], np.float64)
-    _write(folder / f"step-{checkpoint.step:08d}.npz", {"best": header, **checkpoint.variables})
-    for path in _saved(folder)[keep:]:
+    _write(folder / f"step-{checkpoint.step:08d}.npz", {"best": header, **checkpoint.arrays})
+    for path in (*_saved(folder)[keep:], *folder.glob(".step-*.npz")):  # the latter are of a killed process
         path.unlink(missing_ok=True)
 
 

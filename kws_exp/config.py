@@ -8,6 +8,7 @@ into the one sentence a user needs. The surprising fact: YAML reads an unquoted 
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
@@ -27,9 +28,9 @@ PACKAGE = Path(__file__).resolve().parent
 # a built wheel carries conf/ and sweeps/ inside the package, a clone beside it
 CONFIG_ROOT = PACKAGE / "_configs" if (PACKAGE / "_configs").is_dir() else PACKAGE.parent
 GROUPS = ("data", "features", "model", "optimizer", "train", "export", "tracking", "experiment", "sweeps")
-EXAMPLES = {"Integer": "100", "Float": "0.1", "Boolean": "true"}
+KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false", "bool": "true or false"}
 Composed = DictConfig  # for those who only pass one on
-COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException)
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError)
 
 
 def register() -> None:
@@ -74,12 +75,24 @@ def load(path: Path) -> Config:
     return config
 
 
+def is_composition_error(error: Exception) -> bool:
+    """Tell an error of the composition from others of its type: ``model=null`` raises a plain ValueError."""
+    return not isinstance(error, ValueError) or str(error).startswith("Config group override")
+
+
 def explain(error: Exception) -> str:
     """Return one sentence for an error of the composition: the rule, the value, the nearest valid one."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return _unknown_option(error)
     if isinstance(error, OverrideParseException):
-        return f"cannot read '{error.override}' on the command line: {_first_line(str(error.message))}"
+        return (
+            f"cannot read '{error.override}' on the command line: close every bracket, and put what is not plain "
+            'letters, digits or a path in quotes, as in \'words=["is it","да"]\''
+        )
+    if isinstance(error, ValueError):
+        return (
+            f"each of {', '.join(GROUPS[:7])} must be one of its choices, not null: python -m kws_exp --help lists them"
+        )
     cause = next((e for e in _chain(error) if isinstance(e, OmegaConfBaseException) and e.full_key), None)
     if cause is None:
         return _reworded(" ".join(str(error).split()))
@@ -113,13 +126,21 @@ def _unknown_key(full_key: str, kind: Any) -> str:
 def _wrong_type(key: str, message: str) -> str:
     if "is not a ListConfig" in message:
         return f"{key} must be a list, but one value is given: write {key}=[VALUE]"
-    if "missing mandatory value" in message:
+    if "missing mandatory value" in message or "is not Optional" in message:
         return f"{key} must be set: give {key}=VALUE"
-    wrong = re.match(r"Value '(.*)' of type '\w+' could not be converted to (\w+)", message)
+    wrong = re.match(r"Value '(.*)' (?:of type '\w+' could not be converted to|is not a valid) (\w+)", message)
     if wrong:
-        kind = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}.get(wrong[2], wrong[2])
-        return f"{key} must be {kind}, but is '{wrong[1]}': write {key}={EXAMPLES.get(wrong[2], 'VALUE')}"
+        value, kind = wrong.groups()
+        return f"{key} must be {KINDS.get(kind, kind)}, but is '{value}': write {key}={_example(kind, value)}"
     return f"{key}: {message}"
+
+
+def _example(kind: str, value: str) -> str:
+    """Return a valid value, near the wrong one if that is a number."""
+    with contextlib.suppress(ValueError, OverflowError):
+        if kind == "Integer":
+            return str(round(float(value)))
+    return {"Integer": "100", "Float": "0.1"}.get(kind, "true")
 
 
 def _all_settings() -> list[str]:

@@ -98,8 +98,8 @@ class Evaluation:
         return {
             "labels": list(self.labels),
             "matrix": [list(row) for row in self.matrix],
-            "loss": self.loss,
-            "accuracy": self.accuracy,
+            "loss": self.loss if self.loss is not None and np.isfinite(self.loss) else None,
+            "accuracy": self.accuracy if self.clips else None,
             "interval": list(self.interval),
         }
 

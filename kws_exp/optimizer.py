@@ -102,13 +102,18 @@ def _check_piecewise(settings: Optimizer, steps: Sequence[int]) -> None:
     if len(settings.learning_rate) != len(steps):
         raise KwsError(
             f"optimizer.learning_rate needs one rate per stage, {len(steps)} for train.steps={list(steps)}, "
-            f"not {len(settings.learning_rate)}: make {settings.learning_rate} that long"
+            f"not {len(settings.learning_rate)}: write e.g. optimizer.learning_rate={_example_rates(len(steps))}"
         )
     if settings.warmup_steps != 0:
         raise KwsError(
             f"optimizer.warmup_steps={settings.warmup_steps} has no effect with "
             "optimizer.schedule=piecewise: write optimizer.schedule=cosine, or leave it out"
         )
+
+
+def _example_rates(stages: int) -> str:
+    """Return a list of rates, each a tenth of the one before, as the classic's two are."""
+    return f"[{','.join(f'{10.0 ** -(3 + stage):g}' for stage in range(stages))}]"
 
 
 def _check_cosine(settings: Optimizer, steps: Sequence[int]) -> None:

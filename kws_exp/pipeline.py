@@ -7,7 +7,7 @@ order in which they finish does not matter. NumPy and SciPy release the interpre
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -23,7 +23,7 @@ THREADS = 2
 AHEAD = 4  # batches under way or waiting; 1 MB each at 49x40
 
 
-def batches(config: Config, dataset: Dataset, extract: Extract, first: int, last: int) -> Iterator[Batch]:
+def batches(config: Config, dataset: Dataset, extract: Extract, first: int, last: int) -> Generator[Batch, None, None]:
     """Yield the batches of steps ``first`` to ``last``, both included."""
     part = dataset.partitions[TRAINING]
 

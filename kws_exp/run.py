@@ -29,6 +29,8 @@ from kws_exp.train import Trained, evaluate, predictor, train
 if TYPE_CHECKING:
     import keras
 
+SKIPPED_SHOWN = 5  # unreadable files named on the terminal
+
 
 def run(started: Started) -> float | None:
     """Do one run, or finish an interrupted one; return its best validation accuracy.
@@ -94,8 +96,12 @@ class Line:
         self.watch.say(data.describe(self.started.config))
         with self.watch.progress() as line:
             dataset = data.load(self.started.config, line.update)
-        for path, reason in dataset.skipped.items():
-            self.watch.say(f"skipped {path}: {reason}", "warning")
+        skipped = [f"{path} ({reason})" for path, reason in dataset.skipped.items()]
+        if skipped:
+            more = (
+                f" and {len(skipped) - SKIPPED_SHOWN} more, named in run.json" if len(skipped) > SKIPPED_SHOWN else ""
+            )
+            self.watch.say(f"skipped {len(skipped)} files: {', '.join(skipped[:SKIPPED_SHOWN])}{more}", "warning")
         before = self.started.record.data.get("digest", dataset.digest)
         if before != dataset.digest:
             raise KwsError(
@@ -147,17 +153,19 @@ class Line:
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
-        began = time.monotonic()
-        yield
-        seconds = self.started.record.seconds
-        seconds[name] = seconds.get(name, 0.0) + time.monotonic() - began
+        began, seconds = time.monotonic(), self.started.record.seconds
+        try:
+            yield
+        finally:
+            seconds[name] = seconds.get(name, 0.0) + time.monotonic() - began
 
 
 def _open_tracker(started: Started) -> process.Tracker | None:
     settings = started.config.tracking
     if not settings.enabled:
         return None
-    return process.Tracker(started.folder, store.resolve(settings.uri, started.config.output_dir)).open()
+    uri = started.record.tracking_uri or settings.uri  # a resumed run goes back to its store, whatever is set now
+    return process.Tracker(started.folder, store.resolve(uri, started.config.output_dir)).open()
 
 
 def _close(started: Started, watch: Watch, tracker: process.Tracker | None, status: str) -> None:

@@ -17,6 +17,7 @@ Because the folder is complete in itself, a tracking server that fails costs not
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -27,6 +28,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from kws_exp.errors import KwsError
+
+NAME_CHARACTERS = 80  # of a run's name in its folder's: file systems end at 255 bytes
 RUNNING, FINISHED, FAILED, KILLED = "RUNNING", "FINISHED", "FAILED", "KILLED"
 
 
@@ -92,8 +96,11 @@ class RunFolder:
 
 def create(parent: Path, name: str) -> RunFolder:
     """Make a new folder ``parent/DATE_TIME_NAME`` that no other process has, whatever starts at once."""
-    parent.mkdir(parents=True, exist_ok=True)
-    stem = f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}"
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KwsError(f"output_dir must be a folder to write to, but {parent} fails ({error.strerror})") from error
+    stem = f"{time.strftime('%Y-%m-%d_%H-%M-%S')}_{re.sub(r'[^A-Za-z0-9._-]+', '-', name)[:NAME_CHARACTERS]}"
     for suffix in ("", *(f"_{secrets.token_hex(2)}" for _ in range(100))):
         path = parent / (stem + suffix)
         try:
@@ -106,8 +113,10 @@ def create(parent: Path, name: str) -> RunFolder:
 
 def find_all(parent: Path) -> Iterator[tuple[RunFolder, RunRecord]]:
     """Yield the runs below ``parent``, newest first; folders without a readable record are passed over."""
-    folders = [RunFolder(path.parent) for path in parent.glob("*/run.json")]
-    records = [(folder, folder.record()) for folder in folders]
+    records = []
+    for path in parent.glob("*/run.json"):
+        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+            records.append((RunFolder(path.parent), RunFolder(path.parent).record()))
     yield from sorted(records, key=lambda item: item[1].created, reverse=True)
 
 
@@ -120,7 +129,7 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, content: object) -> None:
     """Write JSON as :func:`write_text` does."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any:

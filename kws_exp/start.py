@@ -16,15 +16,15 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
+from kws_exp import __version__, run_folder
 from kws_exp import config as configuration
-from kws_exp import run_folder
 from kws_exp.data import source
 from kws_exp.errors import KwsError, nearest
 from kws_exp.multirun import PARENT
 from kws_exp.run_folder import FINISHED, RUNNING, RunFolder, RunRecord
 from kws_exp.schema import Config
 from kws_exp.track import store
-from kws_exp.validate import check_words, complete, validate
+from kws_exp.validate import check_choices, check_words, complete, validate
 
 RECORDED_PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "mlflow", "tflite-micro", "espeakng-loader")
 WITH_RESUME = ("resume", "output_dir", "verbosity")  # what may be given beside resume
@@ -54,7 +54,9 @@ def new(config: Config, overrides: Sequence[str]) -> Started:
     found = source.find(config.data)
     complete(config, found.kind == source.SYNTHETIC)
     validate(config)
-    if not config.data.synthetic_per_word:
+    if found.kind == source.SYNTHETIC or config.data.synthetic_per_word:
+        source.check_speakable(config.words)
+    else:
         check_words(config.words, found.words)
     if config.tracking.enabled:
         store.resolve(config.tracking.uri, config.output_dir)
@@ -84,12 +86,16 @@ def again(config: Config, overrides: Sequence[str]) -> Started:
         key = override.lstrip("+~").partition("=")[0]
         if key not in WITH_RESUME:
             raise KwsError(f"resume goes on with the settings of the run, but '{override}' is given too: leave it out")
-    folder, record = _find(runs(config), str(config.resume))
+    check_choices(config)
+    folder, _ = _find(runs(config), str(config.resume))
     lock = _locked(folder)
-    record.status = RUNNING
-    folder.write_record(record)
+    record = folder.record()  # again, under the lock: it may just have finished
+    if record.status == FINISHED:
+        raise KwsError(f"resume needs an interrupted run, but {folder.path.name} has finished: see {folder.path}")
     stored = configuration.load(folder.path / "config.yaml")
     stored.verbosity, stored.output_dir = config.verbosity, config.output_dir
+    record.status = RUNNING
+    folder.write_record(record)
     return Started(stored, folder, record, lock)
 
 
@@ -106,11 +112,12 @@ def _find(parent: Path, wanted: str) -> tuple[RunFolder, RunRecord]:
             raise KwsError(
                 f"resume=latest needs an interrupted run, but {parent} has none: start one with words=[yes,no]"
             )
-        return unfinished[0]
+        # a run that failed before its first checkpoint has nothing to go on with, nor has one that is still going
+        return next(
+            (item for item in unfinished if _has_checkpoint(item[0]) and not _is_locked(item[0])), unfinished[0]
+        )
     for folder, record in found:
         if wanted in (record.run_id, record.tracking_run_id, folder.path.name):
-            if record.status == FINISHED:
-                raise KwsError(f"resume needs an interrupted run, but {wanted} has finished: see {folder.path}")
             return folder, record
     names = [
         name for folder, record in unfinished for name in (record.tracking_run_id or record.run_id, folder.path.name)
@@ -118,6 +125,18 @@ def _find(parent: Path, wanted: str) -> tuple[RunFolder, RunRecord]:
     raise KwsError(
         f"no run '{wanted}' in {parent}{nearest(wanted, names)}: give a run's id or folder name, or resume=latest"
     )
+
+
+def _has_checkpoint(folder: RunFolder) -> bool:
+    return any(folder.checkpoints.glob("step-*.npz"))
+
+
+def _is_locked(folder: RunFolder) -> bool:
+    try:
+        _locked(folder).release()
+    except KwsError:
+        return True
+    return False
 
 
 def _locked(folder: RunFolder) -> BaseFileLock:
@@ -149,7 +168,7 @@ def _git() -> dict[str, str]:
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "kws-exp": __import__("kws_exp").__version__}
+    found = {"python": platform.python_version(), "kws-exp": __version__}
     for package in RECORDED_PACKAGES:
         try:
             found[package] = importlib.metadata.version(package)

@@ -6,6 +6,7 @@ brings along, and which is only needed to look at the files.
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 from kws_exp import run_folder
@@ -15,14 +16,15 @@ from kws_exp.run_folder import RunFolder
 class EventFiles:
     """Writes the curve points that have come since the last call into ``RUN/tensorboard``.
 
-    What is there already when a resumed run begins was written by the process before it.
+    A resumed run writes them all anew: its curves were cut back to the checkpoint, event files cannot be.
     """
 
     def __init__(self, folder: RunFolder) -> None:
         import tensorflow as tf
 
+        shutil.rmtree(folder.path / "tensorboard", ignore_errors=True)
         self._folder = folder
-        self._written = len(run_folder.read_lines(folder.curves))
+        self._written = 0
         self._writer = tf.summary.create_file_writer(str(folder.path / "tensorboard"))
 
     def update(self) -> None:

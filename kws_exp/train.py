@@ -8,9 +8,10 @@ TensorFlow's op determinism is on.
 
 from __future__ import annotations
 
+import contextlib
+import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -94,18 +95,20 @@ def train(
     with (
         StopRequest() as stop,
         watch.progress() as line,
-        _closing(pipeline.batches(config, dataset, extract, first + 1, last)) as batches,
+        contextlib.closing(pipeline.batches(config, dataset, extract, first + 1, last)) as batches,
     ):
+        meter.since = time.monotonic()
         for step, (features, labels) in enumerate(batches, start=first + 1):
             loss, hits, rate = learn(features[..., None], labels)
-            meter.count(step, loss, hits)
+            meter.count(step, loss, hits, rate)
             if step % config.train.log_interval == 0 or step == last:
                 curves.add(step, **meter.means(), train_learning_rate=float(rate))
-                line.update("training", step, last, meter.note)
+                line.update("training", step, last, f"rate {float(rate):.2g}  {meter.note}")
             evaluates = step % config.train.eval_interval == 0 or step == last
+            paused = time.monotonic()  # what follows is no training
             if evaluates:
                 found = _validate(predict, validation, dataset, step, curves, watch)
-                if found.beats(best):
+                if found and found.beats(best):
                     best = found
                     checkpoint.save_best(folder.checkpoints, checkpoint.capture({"model": model.variables}))
             if evaluates or step % config.train.save_interval == 0 or stop.requested:
@@ -113,6 +116,7 @@ def train(
                 arrays = {**checkpoint.capture(state), **meter.pending()}
                 checkpoint.save(folder.checkpoints, Checkpoint(step, best, arrays), config.train.keep)
                 saved(step)
+            meter.since += time.monotonic() - paused
             if stop.requested:
                 raise KeyboardInterrupt
     if config.train.select == "best" and best is not None:
@@ -151,8 +155,8 @@ def _resume(folder: RunFolder, state: dict[str, Any], meter: _Meter) -> tuple[in
         run_folder.keep_until(path, step)
     if found is None:
         return 0, None
-    checkpoint.restore(found.variables, state)
-    meter.restore(found.variables)
+    checkpoint.restore(found.arrays, state)
+    meter.restore(found.arrays)
     return step, found.best
 
 
@@ -188,23 +192,16 @@ def _validate(
     step: int,
     curves: _Curves,
     watch: Watch,
-) -> Score:
+) -> Score | None:
+    """Score the validation partition; None where it has no clips."""
     result = evaluate(predict(features), dataset.partitions[VALIDATION].labels, dataset.labels)
-    loss = result.loss if result.loss is not None else float("nan")
-    if result.clips:
-        curves.add(step, val_accuracy=result.accuracy, val_loss=loss)
-        curves.confusions.append({"step": step, "matrix": [list(row) for row in result.matrix]})
-        watch.say(f"step {step}: validation accuracy {result.accuracy:.1%} (N={result.clips})")
-        watch.say(result.table())
-    return Score(step, result.accuracy, loss)
-
-
-@contextmanager
-def _closing(batches: Iterator[pipeline.Batch]) -> Iterator[Iterator[pipeline.Batch]]:
-    try:
-        yield batches
-    finally:
-        batches.close()  # type: ignore[attr-defined]
+    if result.loss is None:
+        return None
+    curves.add(step, val_accuracy=result.accuracy, val_loss=result.loss)
+    curves.confusions.append({"step": step, "matrix": [list(row) for row in result.matrix]})
+    watch.say(f"step {step}: validation accuracy {result.accuracy:.1%} (N={result.clips})")
+    watch.say(result.table())
+    return Score(step, result.accuracy, result.loss if math.isfinite(result.loss) else math.inf)
 
 
 @dataclass
@@ -217,13 +214,16 @@ class _Meter:
     hits: list[Any] = field(default_factory=list)
     note: str = ""
     since: float = field(default_factory=time.monotonic)
+    timed: int = 0  # steps since then; fewer than losses after a resume
 
-    def count(self, step: int, loss: Any, hits: Any) -> None:
+    def count(self, step: int, loss: Any, hits: Any, rate: Any) -> None:
+        self.timed += 1
         self.losses.append(loss)
         self.hits.append(hits)
         if self.watch.verbosity == "debug":
             accuracy = float(hits) / self.config.train.batch_size
-            self.watch.say(f"step {step}: accuracy {accuracy:.1%}, cross entropy {float(loss):f}", "debug")
+            message = f"step {step}: rate {float(rate):f}, accuracy {accuracy:.1%}, cross entropy {float(loss):f}"
+            self.watch.say(message, "debug")
 
     def pending(self) -> checkpoint.Arrays:
         """Return what is counted since the last point, for a checkpoint between two points."""
@@ -241,8 +241,8 @@ class _Meter:
         steps, now = len(self.losses), time.monotonic()
         loss = float(np.mean([float(value) for value in self.losses]))
         accuracy = sum(int(value) for value in self.hits) / (steps * self.config.train.batch_size)
-        rate = steps / max(now - self.since, 1e-9)
+        rate = self.timed / max(now - self.since, 1e-9)
         clips = rate * self.config.train.batch_size
         self.note = f"{rate:.0f} steps/s  accuracy {accuracy:.1%}  loss {loss:.3f}  {clips:,.0f} clips/s"
-        self.losses, self.hits, self.since = [], [], now
+        self.losses, self.hits, self.since, self.timed = [], [], now, 0
         return {"train_loss": loss, "train_accuracy": accuracy, "train_clips_per_second": clips}

@@ -6,13 +6,15 @@ composition (``kws_exp.config``); here are the ranges, the choices, and the rule
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import fields
 from operator import attrgetter
 
 from kws_exp import features, models, optimizer
 from kws_exp.errors import KwsError, nearest
-from kws_exp.schema import SILENCE, UNKNOWN, Config
+from kws_exp.schema import SILENCE, UNKNOWN, Config, SynthesisRecipe
 
 RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
@@ -21,6 +23,13 @@ RANGES: dict[str, tuple[float, float]] = {
     "data.validation_percentage": (0, 100),
     "data.testing_percentage": (0, 100),
     "data.synthetic_per_word": (0, 10_000),
+    "data.synthetic.clips_per_word": (10, 100_000),
+    "data.synthetic.other_clips_per_word": (0, 100_000),
+    "data.synthetic.pitch_spread": (0, 1),
+    "data.synthetic.equaliser_db": (0, 40),
+    "data.synthetic.reverb_share": (0, 1),
+    "data.synthetic.clipped_share": (0, 1),
+    "data.synthetic.short_share": (0, 1),
     "augment.time_shift_ms": (0, 1000),
     "augment.background_frequency": (0, 1),
     "augment.background_volume": (0, 1),
@@ -48,13 +57,19 @@ def validate(config: Config) -> None:
         value = attrgetter(key)(config)
         if value is not None:
             _in_range(key, value, low, high)
-    for key, choices in CHOICES.items():
-        _one_of(key, attrgetter(key)(config), choices)
+    check_choices(config)
     check_words(config.words)
+    _check_recipe(config.data.synthetic)
     _check_partitions(config)
     _check_steps(config)
     features.validate(config.features)
     models.check(config.model, config.features.frames, config.features.width)
+
+
+def check_choices(config: Config) -> None:
+    """Refuse a name that is none of the choices of its setting."""
+    for key, choices in CHOICES.items():
+        _one_of(key, attrgetter(key)(config), choices)
 
 
 def complete(config: Config, synthetic: bool) -> None:
@@ -64,7 +79,8 @@ def complete(config: Config, synthetic: bool) -> None:
     data.silence_percentage = _default(data.silence_percentage, share)
     data.unknown_percentage = _default(data.unknown_percentage, share)
     if config.optimizer.schedule == "auto":
-        config.optimizer.schedule = "cosine" if len(config.optimizer.learning_rate) == 1 else "piecewise"
+        single = len(config.optimizer.learning_rate) == len(config.train.steps) == 1
+        config.optimizer.schedule = "cosine" if single else "piecewise"
     augment.time_mask_ms = _default(augment.time_mask_ms, 240.0 if synthetic else 0.0)
     augment.frequency_mask = _default(augment.frequency_mask, 0.25 if synthetic else 0.0)
 
@@ -74,6 +90,8 @@ def check_words(words: Sequence[str], available: Sequence[str] | None = None) ->
     if not words:
         raise KwsError("words must name at least one keyword: write words=[yes,no]")
     for word in words:
+        if not isinstance(word, str):
+            raise KwsError(f"words must be a plain list, but holds {word}: write words=[yes,no]")
         if word in {"True", "False", "None"}:
             raise KwsError(
                 f"words holds '{word}', which YAML makes of an unquoted yes, no, on, off, true, false or null: "
@@ -100,13 +118,23 @@ def _default(value: float | None, default: float) -> float:
 
 def _in_range(key: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
-        clamped = min(max(value, low), high)
+        clamped = low if math.isnan(value) else min(max(value, low), high)
         raise KwsError(f"{key} must be from {low:g} to {high:g}, but is {value:g}: the nearest is {key}={clamped:g}")
 
 
 def _one_of(key: str, value: str, choices: Sequence[str]) -> None:
     if value not in choices:
         raise KwsError(f"{key}={value} is not known{nearest(value, choices)}: it is one of {', '.join(choices)}")
+
+
+def _check_recipe(recipe: SynthesisRecipe) -> None:
+    for item in fields(recipe):
+        value = getattr(recipe, item.name)
+        if isinstance(value, Sequence) and item.name != "centre_s" and not value[0] <= value[1]:
+            raise KwsError(
+                f"data.synthetic.{item.name} goes from low to high, but is {list(value)}: "
+                f"write data.synthetic.{item.name}=[{value[1]:g},{value[0]:g}]"
+            )
 
 
 def _check_partitions(config: Config) -> None:

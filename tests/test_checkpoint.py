@@ -19,8 +19,8 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert loaded is not None
     assert (loaded.step, loaded.best) == (40, Score(20, 0.9, 0.25))
     for name, array in state(40).items():
-        np.testing.assert_array_equal(loaded.variables[name], array)
-        assert loaded.variables[name].dtype == array.dtype
+        np.testing.assert_array_equal(loaded.arrays[name], array)
+        assert loaded.arrays[name].dtype == array.dtype
 
 
 def test_keeps_the_newest_and_no_others(tmp_path: Path) -> None:

@@ -67,9 +67,12 @@ def test_the_command_line_keeps_words_that_yaml_would_not() -> None:
     assert composed("words=[yes,no,on,off]").words == ["yes", "no", "on", "off"]
 
 
-@pytest.mark.parametrize(("rates", "schedule"), [("[0.003]", "cosine"), ("[0.001,0.0001]", "piecewise")])
-def test_default_schedule_follows_the_number_of_rates(rates: str, schedule: str) -> None:
-    config = composed("train.steps=[12000,3000]", f"optimizer.learning_rate={rates}")
+@pytest.mark.parametrize(
+    ("steps", "rates", "schedule"),
+    [("[15000]", "[0.003]", "cosine"), ("[12000,3000]", "[0.001,0.0001]", "piecewise")],
+)
+def test_default_schedule_follows_the_number_of_stages(steps: str, rates: str, schedule: str) -> None:
+    config = composed(f"train.steps={steps}", f"optimizer.learning_rate={rates}")
     complete(config, synthetic=False)
     validate(config)
     assert config.optimizer.schedule == schedule

@@ -51,6 +51,11 @@ def test_counts_add_up(pairs: list[tuple[int, int]]) -> None:
     assert sum(c.clips for c in result.worst_confusions(9)) == result.clips - result.correct
 
 
+def test_an_empty_partition_is_stored_as_json() -> None:
+    empty = score(LABELS, np.zeros(0, np.int64), np.zeros(0, np.int64))
+    assert Evaluation.from_json(json.loads(json.dumps(empty.to_json(), allow_nan=False))) == empty
+
+
 def test_table_names_rows_and_columns() -> None:
     lines = score(LABELS, np.array([2, 2]), np.array([2, 1])).table().splitlines()
     assert lines[0].split() == list(LABELS)

@@ -24,6 +24,7 @@ def complain(arguments: str, capsys: pytest.CaptureFixture[str], monkeypatch: py
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "speech" / "yes").mkdir(parents=True)
     (tmp_path / "speech" / "left").mkdir()
+    (tmp_path / "speech.txt").write_text("")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KWS_EXP_CACHE", str(tmp_path / "cache"))
 
@@ -44,6 +45,18 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("+experiment=clasic", "experiment=clasic is not known"),
         ("sweeps=compare", "sweeps=compare is not known .did you mean 'compare_models'"),
         ("~model", "model must be set"),
+        ("model=null", "must be one of its choices, not null"),
+        ("words=null", "words must be set"),
+        ("words=[yes,[no]]", "words must be a plain list"),
+        ("words=[да]", "in quotes"),
+        ("words=[a/b]", "Latin letters and digits, but 'a/b' is not"),
+        ("export.enabled=abc", "export.enabled must be true or false, but is 'abc'"),
+        ("seed=1e3", "seed must be a whole number, but is '1000.0': write seed=1000"),
+        ("data.silence_percentage=nan", "the nearest is data.silence_percentage=0"),
+        ("data.synthetic.rate=[100,50]", r"write data.synthetic.rate=\[50,100\]"),
+        ("data.synthetic.reverb_share=2", "the nearest is data.synthetic.reverb_share=1"),
+        ("output_dir=speech.txt", "output_dir must be a folder to write to"),
+        ("resume=latest verbosity=loud", "verbosity=loud is not known"),
         ("tags.board=nano", r"tags has no 'board' yet: write \+tags.board=VALUE"),
         ("words=yes,no", r"write words=\[yes,no\] for a list, or add --multirun"),
         ("words=yes", r"words must be a list"),
@@ -72,7 +85,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("train.steps=3000", "train.steps must be a list"),
         ("train.steps=[]", "train.steps must be whole numbers from 1"),
         ("train.steps=[100,0] optimizer.learning_rate=[0.1,0.1]", "train.steps must be whole numbers from 1"),
-        ("train.steps=[100,50]", "optimizer.learning_rate"),
+        ("train.steps=[100,50]", r"one rate per stage, 2 .* write e.g. optimizer.learning_rate=\[0.001,0.0001\]"),
         ("optimizer.learning_rate=[0]", "learning_rate must be above 0"),
         ("optimizer.schedule=cosin", "did you mean 'cosine'"),
         ("optimizer.name=sgd", "gradient_descent, momentum, adam, adamw"),

@@ -150,6 +150,18 @@ def test_best_weights_are_chosen(dataset: Dataset, tmp_path: Path) -> None:
     assert result.accuracy == trained.best.accuracy
 
 
+def test_without_validation_clips_the_last_weights_are_kept(dataset: Dataset, tmp_path: Path) -> None:
+    empty = Partition(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 2), np.int64))
+    without = replace(dataset, partitions={**dataset.partitions, "validation": empty})
+    best, last = (
+        start(configuration(TinyConv("tiny_conv"), select=select), without, tmp_path / select)
+        for select in ("best", "last")
+    )
+    for one, other in zip(best, last, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert not (tmp_path / "best" / "checkpoints" / "best.npz").exists()
+
+
 def test_loss_and_accuracy_of_logits() -> None:
     logits = np.array([[2.0, 0.0], [0.0, 1.0], [1e4, 0.0]], np.float32)
     result = evaluate(logits, np.array([0, 0, 0]), ("a", "b"))

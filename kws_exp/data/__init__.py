@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kws_exp.data import partition, source
-from kws_exp.data.cache import AudioCache, open_cache
+from kws_exp.data.cache import AudioCache, open_cache, words_in
 from kws_exp.data.partition import NAMES, SILENT, TESTING, TRAINING, VALIDATION, Partition
 from kws_exp.errors import KwsError
 from kws_exp.schema import Config
+from kws_exp.validate import check_words
 
 __all__ = ["SILENT", "TESTING", "TRAINING", "VALIDATION", "Clips", "Dataset", "Partition", "describe", "load"]
 
@@ -88,6 +89,8 @@ def load(config: Config, progress: Progress = lambda stage, done, total: None) -
     else:
         if not found.present:
             source.fetch(found.folder, settings, partial(progress, "downloading"))
+            if not settings.synthetic_per_word:
+                check_words(config.words, words_in(found.folder))
         cache = open_cache(found.folder, source.cache_dir(settings), partial(progress, "decoding"))
         parts = partition.divide(cache.paths, config.words, cache.noise_ends, settings, config.seed)
     clips, paths, digests = Clips((cache.clips,)), cache.paths, cache.digests
@@ -170,7 +173,7 @@ def _require_clips(words: Sequence[str], parts: Mapping[str, Partition]) -> None
 
 def _digest(clip_digests: Sequence[str], parts: Mapping[str, Partition], noise: NDArray[np.int16]) -> str:
     """Hash what is trained and tested on: order of clips, samples, labels, partitions and noise."""
-    hasher = hashlib.sha256(hashlib.sha256(noise.tobytes()).digest())
+    hasher = hashlib.sha256(noise.data)
     for name in NAMES:
         part = parts[name]
         hasher.update(name.encode() + part.labels.tobytes() + part.noise.tobytes())

@@ -24,19 +24,22 @@ def read(path: Path) -> NDArray[np.int16]:
     """Return the whole recording, shape (samples,), at 16 kHz.
 
     Raises:
-        UnreadableError: the file is not audio, is cut short, or holds no samples.
+        UnreadableError: the file is not audio, or holds no samples.
     """
     import soundfile
 
     try:
-        samples, rate = soundfile.read(path, dtype="int16", always_2d=True)
+        with soundfile.SoundFile(path) as file:
+            exact = file.subtype == "PCM_16"
+            # of a float file libsndfile makes integers without scaling: all zeros
+            samples, rate = file.read(dtype="int16" if exact else "float32", always_2d=True), file.samplerate
     except (soundfile.LibsndfileError, OSError) as error:
         raise UnreadableError(str(error).replace(str(path), path.name)) from error
     if not len(samples):
         raise UnreadableError("no samples")
-    if samples.shape[1] == 1 and rate == SAMPLE_RATE:
+    if exact and samples.shape[1] == 1 and rate == SAMPLE_RATE:
         return np.ascontiguousarray(samples[:, 0])
-    return _resampled(samples.mean(axis=1), rate)
+    return _resampled(samples.mean(axis=1, dtype=np.float64) * (1 if exact else 32768), rate)
 
 
 def fit(samples: NDArray[np.int16]) -> NDArray[np.int16]:

@@ -1,8 +1,8 @@
 """The decoded-audio cache: every clip of a folder decoded once, then mapped into memory by every later run.
 
     CACHE/audio/KEY/index.json            names, sizes, times, digests, and what could not be read
-    CACHE/audio/KEY/clips-FINGERPRINT.npy int16 (clips, 16000)
-    CACHE/audio/KEY/noise-FINGERPRINT.npy int16 (samples,), all noise recordings end to end
+    CACHE/audio/KEY/clips-FINGERPRINT.i16 int16 (clips, 16000)
+    CACHE/audio/KEY/noise-FINGERPRINT.i16 int16 (samples,), all noise recordings end to end
 
 The fingerprint covers the name, size and time of every file, so a changed, added or removed file is noticed; rows
 of unchanged files are copied, not decoded again. A lock makes the second of two runs wait for the first.
@@ -10,6 +10,7 @@ of unchanged files are copied, not decoded again. A lock makes the second of two
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -22,10 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kws_exp.data import audio
+from kws_exp.errors import KwsError
 from kws_exp.run_folder import read_json, write_json
 from kws_exp.schema import CLIP_SAMPLES
 
-FORMAT = 1  # part of the fingerprint: raise it when what is stored changes
+FORMAT = 2  # part of the fingerprint: raise it when what is stored changes
 NOISE_FOLDER = "_background_noise_"
 Progress = Callable[[int, int], None]
 
@@ -69,19 +71,29 @@ def scan(folder: Path) -> list[AudioFile]:
 
 
 def open_cache(folder: Path, cache_dir: Path, progress: Progress = lambda done, total: None) -> AudioCache:
-    """Return the decoded audio of ``folder``; decode what is not cached yet."""
+    """Return the decoded audio of ``folder``; decode what is not cached yet.
+
+    Raises:
+        KwsError: the cache cannot be written.
+    """
     from filelock import FileLock
 
-    key = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+    key = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
     place = cache_dir / "audio" / key
-    place.mkdir(parents=True, exist_ok=True)
-    with FileLock(place.with_suffix(".lock")):
-        files = scan(folder)
-        fingerprint = _fingerprint(files)
-        index = _read_index(place)
-        if index is None or index["fingerprint"] != fingerprint:
-            index = _build(folder, place, files, fingerprint, index, progress)
-        return _map(place, index)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with FileLock(place.with_suffix(".lock")):
+            files = scan(folder)
+            fingerprint = _fingerprint(files)
+            index = _read_index(place)
+            if index is None or index["fingerprint"] != fingerprint:
+                index = _build(folder, place, files, fingerprint, index, progress)
+            return _map(place, index)
+    except OSError as error:
+        raise KwsError(
+            f"decoded audio must be kept in a folder with room for it, but {cache_dir} fails ({error.strerror}): free "
+            "some space, or give data.cache_dir=FOLDER"
+        ) from error
 
 
 def _walk(folder: Path) -> Iterator[AudioFile]:
@@ -89,8 +101,17 @@ def _walk(folder: Path) -> Iterator[AudioFile]:
         if (folder / word).is_dir():
             for entry in os.scandir(folder / word):
                 if entry.name.lower().endswith(audio.SUFFIXES) and not entry.name.startswith("."):
-                    status = entry.stat()
-                    yield AudioFile(f"{word}/{entry.name}", status.st_size, status.st_mtime_ns)
+                    yield _listed(word, entry)
+
+
+def _listed(word: str, entry: os.DirEntry[str]) -> AudioFile:
+    """Describe a file; one that is not there (a dangling link), or whose name is not text, will not be readable."""
+    try:
+        entry.name.encode()
+        status = entry.stat()
+    except (OSError, UnicodeEncodeError):
+        return AudioFile(f"{word}/{entry.name.encode(errors='replace').decode()}", -1, 0)
+    return AudioFile(f"{word}/{entry.name}", status.st_size, status.st_mtime_ns)
 
 
 def _fingerprint(files: Sequence[AudioFile]) -> str:
@@ -101,28 +122,29 @@ def _fingerprint(files: Sequence[AudioFile]) -> str:
 def _read_index(place: Path) -> dict[str, Any] | None:
     try:
         index: dict[str, Any] = read_json(place / "index.json")
-    except (OSError, ValueError):
+        complete = all(_array(place, kind, index["fingerprint"]).exists() for kind in ("clips", "noise"))
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return index if all(_array(place, kind, index["fingerprint"]).exists() for kind in ("clips", "noise")) else None
+    return index if complete else None
 
 
 def _array(place: Path, kind: str, fingerprint: str) -> Path:
-    return place / f"{kind}-{fingerprint}.npy"
+    return place / f"{kind}-{fingerprint}.i16"
 
 
 def _map(place: Path, index: dict[str, Any]) -> AudioCache:
-    def mapped(kind: str) -> NDArray[np.int16]:
-        path = _array(place, kind, index["fingerprint"])
-        # an empty array cannot be mapped
-        empty = not index["clips" if kind == "clips" else "noise_ends"]
-        return np.load(path, mmap_mode=None if empty else "r", allow_pickle=False)
+    def mapped(kind: str, *shape: int) -> NDArray[np.int16]:
+        if not shape[0]:
+            return np.zeros(shape, np.int16)  # an empty file cannot be mapped
+        return np.memmap(_array(place, kind, index["fingerprint"]), np.int16, "r", shape=shape)
 
+    ends = index["noise_ends"]
     return AudioCache(
         tuple(clip["path"] for clip in index["clips"]),
         tuple(clip["digest"] for clip in index["clips"]),
-        mapped("clips")[: len(index["clips"])],  # the rows of skipped files are at the end, unused
-        mapped("noise"),
-        tuple(index["noise_ends"]),
+        mapped("clips", len(index["clips"]), CLIP_SAMPLES),
+        mapped("noise", ends[-1] if ends else 0),
+        tuple(ends),
         index["skipped"],
     )
 
@@ -142,9 +164,10 @@ def _build(
     noise_ends = _write_noise(folder, place, noise, fingerprint, skipped)
     index = {"fingerprint": fingerprint, "clips": clips, "noise_ends": noise_ends, "skipped": skipped}
     write_json(place / "index.json", index)
-    for stale in place.glob("*.npy"):
+    for stale in (*place.glob("*.i16"), *place.glob(".*.i16")):
         if fingerprint not in stale.name:
-            stale.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # on Windows another run may have it mapped; the next build removes it
+                stale.unlink()
     return index
 
 
@@ -169,19 +192,18 @@ def _write_clips(
             return str(error)
 
     clips: list[dict[str, Any]] = []
-    aside = place / f".clips-{os.getpid()}.npy"
-    rows = np.lib.format.open_memmap(aside, mode="w+", dtype=np.int16, shape=(len(files), CLIP_SAMPLES))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # libsndfile decodes without the interpreter's lock
+    aside = place / f".clips-{os.getpid()}.i16"
+    # libsndfile decodes without the interpreter's lock; written in order, since a full disk kills whoever writes to
+    # a mapped file, but is an error for who writes to an open one
+    with aside.open("wb") as rows, ThreadPoolExecutor(os.cpu_count()) as pool:
         for done, (file, samples) in enumerate(zip(files, pool.map(load, files), strict=True), start=1):
             if isinstance(samples, str):
                 skipped[file.path] = samples
             else:
-                rows[len(clips)] = samples
+                rows.write(samples.tobytes())
                 digest = hashlib.blake2b(samples.tobytes(), digest_size=8).hexdigest()
                 clips.append({"path": file.path, "size": file.size, "mtime_ns": file.mtime_ns, "digest": digest})
             progress(done, len(files))
-    rows.flush()
-    del rows
     os.replace(aside, _array(place, "clips", fingerprint))
     return clips
 
@@ -202,7 +224,7 @@ def _write_noise(
             recordings.append(audio.read(folder / file.path))
         except audio.UnreadableError as error:
             skipped[file.path] = str(error)
-    aside = place / f".noise-{os.getpid()}.npy"
-    np.save(aside, np.concatenate(recordings) if recordings else np.zeros(0, np.int16))
+    aside = place / f".noise-{os.getpid()}.i16"
+    aside.write_bytes(b"".join(recording.tobytes() for recording in recordings))
     os.replace(aside, _array(place, "noise", fingerprint))
     return [int(end) for end in np.cumsum([len(recording) for recording in recordings])]

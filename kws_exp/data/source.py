@@ -65,7 +65,8 @@ def find(settings: Data) -> Source:
     if words:
         return Source(RECORDED, folder, tuple(words), True)
     if settings.name == RECORDED and (settings.dir is None or not folder.exists()):
-        return Source(RECORDED, folder, SPEECH_COMMANDS_WORDS, False)
+        known = SPEECH_COMMANDS_WORDS if settings.url == Data().url else None  # of another archive nothing is known yet
+        return Source(RECORDED, folder, known, False)
     if settings.dir is None:
         return synthetic_source
     raise KwsError(
@@ -79,6 +80,14 @@ def fetch(folder: Path, settings: Data, progress: Callable[[int, int], None]) ->
     from kws_exp.data import download
 
     download.fetch(settings.url, download.expected_sha256(settings.url, settings.sha256), folder, progress)
+
+
+def check_speakable(words: Sequence[str]) -> None:
+    """Raise KwsError for a word that synthetic speech cannot say; milliseconds a word."""
+    from kws_exp.data import speech
+
+    for word in words:
+        speech.check_speakable(word)
 
 
 def synthesize(

@@ -22,6 +22,15 @@ def test_16_khz_mono_keeps_every_sample(tmp_path: Path, suffix: str) -> None:
     np.testing.assert_array_equal(audio.read(tmp_path / f"a.{suffix}"), samples)
 
 
+@pytest.mark.parametrize(
+    ("suffix", "subtype"),
+    [("wav", kind) for kind in ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")] + [("ogg", "VORBIS")],
+)
+def test_the_level_does_not_depend_on_the_encoding(tmp_path: Path, suffix: str, subtype: str) -> None:
+    soundfile.write(tmp_path / f"a.{suffix}", tone(SAMPLE_RATE) / 32768, SAMPLE_RATE, subtype=subtype)
+    np.testing.assert_allclose(audio.read(tmp_path / f"a.{suffix}"), tone(SAMPLE_RATE), atol=300)
+
+
 @pytest.mark.parametrize(("suffix", "rate", "channels"), [("wav", 44_100, 2), ("ogg", 48_000, 1), ("flac", 8_000, 2)])
 def test_other_rates_and_channels_become_the_same_tone(tmp_path: Path, suffix: str, rate: int, channels: int) -> None:
     soundfile.write(tmp_path / f"a.{suffix}", np.repeat(tone(rate)[:, None], channels, axis=1), rate)

@@ -13,6 +13,7 @@ import soundfile
 
 from kws_exp.data import audio
 from kws_exp.data.cache import open_cache
+from kws_exp.errors import KwsError
 from kws_exp.schema import SAMPLE_RATE
 
 OPEN = "import sys; from pathlib import Path; from kws_exp.data.cache import open_cache; "
@@ -81,7 +82,7 @@ def test_changed_added_and_removed_files_are_noticed(
     np.testing.assert_array_equal(after.clips[2], before.clips[2])
     assert "00000002_nohash_0.wav" not in decoded, "an unchanged clip is copied, not decoded"
     assert after.digests[0] != before.digests[0]
-    assert len(list((tmp_path / "cache").rglob("clips-*.npy"))) == 1, "the stale array is gone"
+    assert len(list((tmp_path / "cache").rglob("clips-*.i16"))) == 1, "the stale array is gone"
 
 
 def test_unreadable_files_are_skipped_and_named(folder: Path, tmp_path: Path) -> None:
@@ -91,6 +92,30 @@ def test_unreadable_files_are_skipped_and_named(folder: Path, tmp_path: Path) ->
     cache = open_cache(folder, tmp_path / "cache")
     assert sorted(cache.skipped) == ["_background_noise_/broken.wav", "yes/empty.wav"]
     assert len(cache.clips) == 3
+
+
+def test_odd_names_and_dangling_links_are_skipped(folder: Path, tmp_path: Path) -> None:
+    (folder / "yes" / "gone.wav").symlink_to(tmp_path / "nowhere.wav")
+    latin = os.fsencode(folder / "yes") + b"/caf\xe9.wav"
+    with open(latin, "wb") as file:
+        file.write((folder / "yes" / "00000001_nohash_0.wav").read_bytes())
+    cache = open_cache(folder, tmp_path / "cache")
+    assert sorted(cache.skipped) == ["yes/caf?.wav", "yes/gone.wav"]
+    assert len(cache.clips) == 3
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", "nonsense"])
+def test_a_damaged_index_is_made_anew(folder: Path, tmp_path: Path, content: str) -> None:
+    first = open_cache(folder, tmp_path / "cache")
+    (index,) = (tmp_path / "cache").rglob("index.json")
+    index.write_text(content)
+    np.testing.assert_array_equal(open_cache(folder, tmp_path / "cache").clips, first.clips)
+
+
+def test_a_cache_that_cannot_be_written_is_one_sentence(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(KwsError, match=r"Not a directory.*data.cache_dir=FOLDER"):
+        open_cache(folder, tmp_path / "file")
 
 
 def test_folder_without_clips_or_noise_opens(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_seed_and_recipe_change_the_clip(scratch: Path) -> None:
 
     assert clip(1) == clip(1)
     assert clip(1) != clip(2)
-    assert clip(1) != clip(1, SynthesisRecipe(reverb_share=0.0))
+    assert clip(1) != clip(1, SynthesisRecipe(level_db=(-10.0, -10.0)))
     assert clip(1) == clip(1, SynthesisRecipe(clips_per_word=3))
 
 
