@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import keras
 
 NAMES = ("gradient_descent", "momentum", "adam", "adamw")
-SCHEDULES = ("piecewise", "cosine")
+SCHEDULES = ("auto", "piecewise", "cosine")
 
 
 def build(settings: Optimizer, steps: Sequence[int]) -> keras.optimizers.Optimizer:
@@ -43,13 +43,20 @@ def build(settings: Optimizer, steps: Sequence[int]) -> keras.optimizers.Optimiz
     return adamw
 
 
+def schedule(settings: Optimizer, steps: Sequence[int]) -> str:
+    """Return what ``auto`` means: cosine for one stage with one rate, piecewise for several."""
+    if settings.schedule != "auto":
+        return settings.schedule
+    return "cosine" if len(steps) == len(settings.learning_rate) == 1 else "piecewise"
+
+
 def _rate(settings: Optimizer, steps: Sequence[int]) -> float | keras.optimizers.schedules.LearningRateSchedule:
     """Piecewise: stage i's rate through its last step, as the classic. Cosine: 0 -> peak -> 0."""
     import keras
 
     schedules = keras.optimizers.schedules
     rates = list(settings.learning_rate)
-    if settings.schedule == "piecewise":
+    if schedule(settings, steps) == "piecewise":
         lasts = [last - 1 for last in accumulate(steps)]  # iterations of each stage's last step
         return schedules.PiecewiseConstantDecay(lasts[:-1], rates) if len(rates) > 1 else rates[0]
     if settings.warmup_steps == 0:
@@ -70,7 +77,7 @@ def check(settings: Optimizer, steps: Sequence[int]) -> None:
         if value not in known:
             raise KwsError(f"optimizer.{key} must be one of {', '.join(known)}, not '{value}'{nearest(value, known)}")
     _check_ranges(settings)
-    if settings.schedule == "cosine":
+    if schedule(settings, steps) == "cosine":
         _check_cosine(settings, steps)
     else:
         _check_piecewise(settings, steps)

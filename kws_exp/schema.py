@@ -35,7 +35,7 @@ class SynthesisRecipe:
     reverb_s: tuple[float, float] = (0.05, 0.5)  # time to decay by 60 dB
     reverb_db: tuple[float, float] = (-20, 2)  # of the reverberation to the direct sound
     level_db: tuple[float, float] = (-35, -6)  # of the loudest 20 ms to full scale
-    noise_db: tuple[float, float] = (-60, -5)  # of the noise to the loudest 20 ms
+    noise_db: tuple[float, float] = (-65, -15)  # of the noise to the loudest 20 ms
     centre_s: tuple[float, float] = (0.5, 0.11)  # of the word: mean, standard deviation
     clipped_share: float = 0.05  # of the clips are up to four times too loud
     short_share: float = 0.1  # of the clips end in digital silence
@@ -51,7 +51,7 @@ class Data:
     sha256: str = "af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58"
     cache_dir: str | None = None  # null: $KWS_EXP_CACHE or ~/.cache/kws_exp
     silence_percentage: float | None = None  # of the keyword clips, in each partition; null: 100 // (words + 2)
-    unknown_percentage: float | None = None  # likewise; 100 // (words + 2) is the TinyML course's rule
+    unknown_percentage: float | None = None  # likewise, twice that on synthetic speech; the rule is the TinyML course's
     validation_percentage: float = 10.0
     testing_percentage: float = 10.0
     synthetic_per_word: int = 0  # eSpeak NG clips added to each keyword, in training only

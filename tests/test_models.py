@@ -113,10 +113,8 @@ def test_weights_depend_on_the_seed_alone(name: str) -> None:
     assert [weight.path for weight in first.weights] == [weight.path for weight in again.weights]
 
 
-@every_architecture
+@pytest.mark.parametrize("name", sorted(models.ARCHITECTURES.keys() - {"ds_cnn"}))  # that starts as its reference does
 def test_kernels_start_as_in_the_classic(name: str) -> None:
-    if name == "ds_cnn":
-        pytest.skip("starts from Keras' defaults, as its reference does")
     stddev = 0.001 if name == "single_fc" else 0.01
     for weight in make(name).weights:
         values = np.asarray(weight)

@@ -60,6 +60,8 @@ def speaker(seed: int, number: int, pitch_spread: float) -> Speaker:
             ACCENTS[rng.integers(len(ACCENTS))],
             variants()[rng.integers(len(variants()))],
             float(np.exp(rng.normal(0, pitch_spread))),
+            # eSpeak NG's vowels are too long and its final consonants too weak: the last third of a recorded "yes" is
+            # all s. With both drawn from these ranges 85.2 % of 2,358 recorded clips were right, without 83.9 %.
             float(rng.uniform(0.5, 1.05)),
             float(np.exp(rng.uniform(np.log(0.8), np.log(3)))),
         )
