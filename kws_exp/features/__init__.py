@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from kws_exp.errors import KwsError
+from kws_exp.errors import KwsError, nearest
 from kws_exp.features import average, log_mel, mfcc
 from kws_exp.features.spectrogram import Extract
 from kws_exp.schema import Features
@@ -43,8 +43,9 @@ def validate(settings: Features) -> None:
     """
     front_end = FRONT_ENDS.get(settings.name)
     if front_end is None or not isinstance(settings, front_end.settings):
+        meant = "" if settings.name in FRONT_ENDS else nearest(settings.name, FRONT_ENDS)
         raise KwsError(
-            f"features.name={settings.name} cannot be set by itself: "
+            f"features.name={settings.name} cannot be set by itself{meant}: "
             f"choose a front end with its settings, features={'|'.join(FRONT_ENDS)}"
         )
     front_end.validate(settings)
