@@ -17,7 +17,7 @@ from hydra.types import RunMode
 
 from kws_exp import config as configuration
 from kws_exp import start, usage
-from kws_exp.errors import KwsError
+from kws_exp.errors import KwsError, complain
 
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 WANTS_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"
@@ -35,7 +35,7 @@ def task(composed: configuration.Composed) -> float | None:
     except KwsError as error:
         if hydra_config.mode == RunMode.MULTIRUN:
             raise  # Hydra names the job and goes on with the others
-        sys.exit(_complain(str(error)))
+        sys.exit(complain(str(error)))
 
 
 def main() -> None:
@@ -51,18 +51,13 @@ def main() -> None:
     try:
         task()
     except KwsError as error:
-        sys.exit(_complain(str(error)))
+        sys.exit(complain(str(error)))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except configuration.COMPOSITION_ERRORS as error:
         if WANTS_TRACEBACK or not configuration.is_composition_error(error):
             raise
-        sys.exit(_complain(configuration.explain(error)))
-
-
-def _complain(sentence: str) -> int:
-    print(f"kws_exp: {sentence}", file=sys.stderr)
-    return 2
+        sys.exit(complain(configuration.explain(error)))
 
 
 if __name__ == "__main__":

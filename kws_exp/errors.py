@@ -8,11 +8,18 @@ bug of ours and keeps its traceback.
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable
 
 
 class KwsError(Exception):
     """A mistake that the user can mend, told in one sentence."""
+
+
+def complain(sentence: str) -> int:
+    """Print a sentence to standard error and return the exit status that goes with it."""
+    print(f"kws_exp: {sentence}", file=sys.stderr)
+    return 2
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -19,6 +19,7 @@ from omegaconf import DictConfig, open_dict
 
 from kws_exp import config as configuration
 from kws_exp import run_folder
+from kws_exp.errors import KwsError, complain
 from kws_exp.run_folder import RunFolder, RunRecord
 from kws_exp.schema import Config
 
@@ -43,10 +44,13 @@ class MultirunParent(Callback):
         composed = copy.deepcopy(config)
         with open_dict(composed):
             overrides = list(composed.pop("hydra").overrides.task)
-        settings = configuration.from_hydra(composed)
-        if settings.tracking.enabled:
-            self.folder = str(_open(settings, overrides).path)
-            atexit.register(_close)
+        try:
+            settings = configuration.from_hydra(composed)
+            if settings.tracking.enabled:
+                self.folder = str(_open(settings, overrides).path)
+                atexit.register(_close)
+        except KwsError as error:
+            sys.exit(complain(str(error)))  # of any other exception Hydra makes a warning and goes on
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Note a job that failed, which may have been before it had a folder of its own."""
@@ -69,8 +73,8 @@ def _open(settings: Config, overrides: list[str]) -> RunFolder:
 
     output_dir = Path(settings.output_dir).resolve()
     name = settings.name or " ".join(_swept(overrides)) or "multirun"
-    folder = run_folder.create(output_dir / "multiruns", name)
     destination = store.resolve(settings.tracking.uri, output_dir)
+    folder = run_folder.create(output_dir / "multiruns", name)
     record = RunRecord(name, os.urandom(16).hex(), overrides=overrides, tracking_uri=destination.uri)
     folder.write_record(record)
     run_folder.write_text(folder.path / "config.yaml", configuration.to_yaml(settings))

@@ -96,6 +96,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("verbosity=verbose", "verbosity=verbose is not known"),
         ("seed=-1", "the nearest is seed=0"),
         ("tracking.uri=mlruns", "tracking.uri must name a database or a server"),
+        ("--multirun model=tiny_conv,ds_cnn tracking.uri=mlruns", "tracking.uri must name a database or a server"),
         ("resume=latest", "resume=latest needs an interrupted run"),
         ("resume=abc", "no run 'abc'"),
         ("resume=latest words=[yes]", r"'words=\[yes\]' is given too"),
