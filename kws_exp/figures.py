@@ -72,7 +72,7 @@ def curves(points: Sequence[Mapping[str, Any]], title: str) -> Figure:
         _plot_pair(axes, points, quantity)
     steps, rates = _series(points, "train/learning_rate")
     panels[2].step(steps, rates, where="pre", color=GREY, linewidth=1.4)
-    panels[2].set_ylabel("learning\nrate", color=INK)
+    panels[2].set_ylabel("rate", color=INK)
     panels[2].set_ylim(bottom=0.0)
     panels[2].yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     panels[2].set_xlabel("step", color=INK)
