@@ -77,7 +77,8 @@ def complete(config: Config, synthetic: bool) -> None:
     share = 100 // (len(config.words) + 2)  # for two words 25, as in the TinyML course
     data, augment = config.data, config.augment
     data.silence_percentage = _default(data.silence_percentage, share)
-    # other words are what synthetic speech teaches worst: twice as many of them took recorded words from 80 to 84 %
+    # other words are what synthetic speech teaches worst: with twice as many, recorded words went from 84.7 to 87.9 %
+    # in validation and from 80.5 to 81.8 % in testing, mean of 3 seeds
     data.unknown_percentage = _default(data.unknown_percentage, 2 * share if synthetic else share)
     config.optimizer.schedule = optimizer.schedule(config.optimizer, config.train.steps)
     augment.time_mask_ms = _default(augment.time_mask_ms, 240.0 if synthetic else 0.0)
@@ -129,6 +130,11 @@ def _one_of(key: str, value: str, choices: Sequence[str]) -> None:
 def _check_recipe(recipe: SynthesisRecipe) -> None:
     for item in fields(recipe):
         value = getattr(recipe, item.name)
+        if isinstance(value, Sequence) and len(value) != 2:
+            raise KwsError(
+                f"data.synthetic.{item.name} takes two numbers, but is {list(value)}: "
+                f"write e.g. data.synthetic.{item.name}={list(getattr(SynthesisRecipe(), item.name))}"
+            )
         if isinstance(value, Sequence) and item.name != "centre_s" and not value[0] <= value[1]:
             raise KwsError(
                 f"data.synthetic.{item.name} goes from low to high, but is {list(value)}: "

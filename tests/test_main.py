@@ -54,6 +54,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("seed=1e3", "seed must be a whole number, but is '1000.0': write seed=1000"),
         ("data.silence_percentage=nan", "the nearest is data.silence_percentage=0"),
         ("data.synthetic.rate=[100,50]", r"write data.synthetic.rate=\[50,100\]"),
+        ("data.synthetic.rate=[100]", r"takes two numbers, but is \[100.0\]"),
         ("data.synthetic.reverb_share=2", "the nearest is data.synthetic.reverb_share=1"),
         ("output_dir=speech.txt", "output_dir must be a folder to write to"),
         ("resume=latest verbosity=loud", "verbosity=loud is not known"),
