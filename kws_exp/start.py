@@ -26,7 +26,7 @@ from kws_exp.schema import Config
 from kws_exp.track import store
 from kws_exp.validate import check_choices, check_words, complete, validate
 
-RECORDED_PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "mlflow", "tflite-micro", "espeakng-loader")
+RECORDED_PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "numba", "mlflow", "tflite-micro", "espeakng-loader")
 WITH_RESUME = ("resume", "output_dir", "verbosity")  # what may be given beside resume
 
 

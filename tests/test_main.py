@@ -143,7 +143,7 @@ def test_help_and_errors_import_neither_tensorflow_nor_mlflow(arguments: str) ->
     code = (
         "import sys; from kws_exp.__main__ import main\n"
         "try: main()\n"
-        "finally: print(sorted({'tensorflow', 'keras', 'mlflow', 'matplotlib', 'scipy', 'pandas'} & set(sys.modules)))"
+        "finally: print(sorted({'tensorflow', 'keras', 'mlflow', 'matplotlib', 'scipy', 'numba', 'pandas'} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments.split()], capture_output=True, text=True, cwd=Path.cwd()

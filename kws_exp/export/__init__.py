@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_exp import schema
+from kws_exp import features, schema
 from kws_exp.export import c_array, child, flatbuffer, graph, manifest
 from kws_exp.export.proof import Proof, prove
-from kws_exp.export.quantize import dequantize, quantize
+from kws_exp.export.quantize import dequantize, quantize, span
 
 __all__ = ["Exported", "Proof", "dequantize", "export", "prove", "quantize"]
 
@@ -62,6 +62,8 @@ def export(
     expected = tuple(model.input_shape[1:3])
     if calibration.shape[1:] != expected or not len(calibration):
         raise ValueError(f"calibration features {calibration.shape} for a model of input {expected}")
+    fixed = features.input_range(config.features)
+    calibration = span(calibration, *fixed) if fixed else calibration
     aside = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)

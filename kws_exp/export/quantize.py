@@ -24,3 +24,16 @@ def quantize(features: NDArray[np.float32], scale: float, zero_point: int) -> ND
 def dequantize(values: NDArray[np.int8], scale: float, zero_point: int) -> NDArray[np.float32]:
     """Return ``(values - zero_point) * scale`` as float32 (any shape)."""
     return (values.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
+
+
+def span(calibration: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:
+    """Return the calibration clips, shape (clips, ...), with their extremes moved to ``low`` and ``high``.
+
+    The converter takes the range of the input from the values that it sees. Moving one value of hundreds of clips
+    at each end fixes that range and leaves those of the layers within a step of where they were.
+    """
+    moved = np.array(calibration, np.float32)
+    flat = moved.reshape(-1)
+    lowest, highest = flat.argmin(), flat.argmax()
+    flat[lowest], flat[highest] = low, high
+    return moved

@@ -4,7 +4,7 @@
 function for whole batches, from audio (batch, 16000) float32 in [-1, 1) to features (batch, settings.frames,
 settings.width) float32. To add a front end, write a file with its settings, ``validate`` and ``build``, a
 YAML file of the same keys in ``conf/features/``, and one line in :data:`FRONT_ENDS`.
-Importing this loads NumPy but not SciPy: configuration errors must be told at once.
+Importing this loads NumPy but neither SciPy nor Numba: configuration errors must be told at once.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from kws_exp.errors import KwsError, nearest
-from kws_exp.features import average, log_mel, mfcc
+from kws_exp.features import average, log_mel, mfcc, micro
 from kws_exp.features.spectrogram import Extract
 from kws_exp.schema import Features
 
-__all__ = ["FRONT_ENDS", "Extract", "FrontEnd", "build", "validate"]
+__all__ = ["FRONT_ENDS", "Extract", "FrontEnd", "build", "input_range", "validate"]
 
 
 class FrontEnd(NamedTuple):
@@ -26,9 +26,11 @@ class FrontEnd(NamedTuple):
     settings: type[Features]
     validate: Callable[[Any], None]
     build: Callable[[Any], Extract]
+    input_range: Callable[[Any], tuple[float, float]] | None = None  # that the int8 input must span; None: as it comes
 
 
 FRONT_ENDS: dict[str, FrontEnd] = {
+    "micro": FrontEnd(micro.Micro, micro.validate, micro.build, micro.input_range),
     "mfcc": FrontEnd(mfcc.Mfcc, mfcc.validate, mfcc.build),
     "average": FrontEnd(average.Average, average.validate, average.build),
     "log_mel": FrontEnd(log_mel.LogMel, log_mel.validate, log_mel.build),
@@ -54,3 +56,9 @@ def validate(settings: Features) -> None:
 def build(settings: Features) -> Extract:
     """Return the function from audio (batch, 16000) to features (batch, settings.frames, settings.width)."""
     return FRONT_ENDS[settings.name].build(settings)
+
+
+def input_range(settings: Features) -> tuple[float, float] | None:
+    """Return the values that the ends of the network's int8 input stand for, if the front end fixes them."""
+    fixed = FRONT_ENDS[settings.name].input_range
+    return fixed(settings) if fixed else None

@@ -53,7 +53,7 @@ def _log(labels: list[str], folder: RunFolder, run_id: str, registered: str | No
 def requirements() -> list[str]:
     """Return what the model needs where it is loaded; TensorFlow only where TensorFlow Lite Micro cannot be had."""
     return [
-        *(f"{name}=={metadata.version(name)}" for name in ("mlflow", "numpy", "pandas", "scipy")),
+        *(f"{name}=={metadata.version(name)}" for name in ("mlflow", "numba", "numpy", "pandas", "scipy")),
         f"tflite-micro>=0.dev20261023182759; {HAS_TFLM}",
         f"tensorflow>=2.21,<2.22; {LACKS_TFLM}",
     ]
