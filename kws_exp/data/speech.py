@@ -38,10 +38,9 @@ def make_clip(
     rng = np.random.default_rng([seed, key, number])
     first = 10 * (key % (SPEAKERS // 10))  # voices.PARTITIONS repeats every ten
     speaker = voices.speaker(seed, (first + number) % SPEAKERS, recipe.pitch_spread)
-    use_voice(speaker, scratch)
     rate = math.exp(rng.uniform(math.log(recipe.rate[0]), math.log(recipe.rate[1])))
     pitch, pitch_range, noise_seed = rng.normal(50, 8), rng.uniform(*recipe.pitch_range), rng.integers(1, 2**31)
-    spoken = speak(word, rate, pitch, pitch_range, int(noise_seed))
+    spoken = speak(write_voice(speaker, scratch), word, rate, pitch, pitch_range, int(noise_seed))
     return speaker.name, rooms.record(spoken, recipe, rng)
 
 
@@ -84,28 +83,28 @@ def voice_folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def use_voice(speaker: voices.Speaker, scratch: Path) -> None:
-    """Let a speaker speak from now on; the voice file is written into the folder ``scratch``."""
+def write_voice(speaker: voices.Speaker, scratch: Path) -> Path:
+    """Write a speaker's voice file into the folder ``scratch``, over the last speaker's; return its path."""
     file = scratch / VOICE_FILE
-    file.write_text(voices.voice_file(speaker), encoding="utf-8")
-    espeak.use_voice(file)
+    file.write_text(voices.voice_file(speaker) + espeak.STEADY, encoding="utf-8")
+    return file
 
 
-def speak(word: str, rate: float, pitch: float, pitch_range: float, seed: int) -> NDArray[np.float32]:
+def speak(voice: Path, word: str, rate: float, pitch: float, pitch_range: float, seed: int) -> NDArray[np.float32]:
     """Return the word without the silence around it, at a rate at which it fits into a clip."""
     text = word.replace("_", " ")
     longest = LONGEST * espeak.SAMPLE_RATE
-    spoken = rooms.trim(espeak.speak(text, round(rate), round(pitch), round(pitch_range), seed))
+    spoken = rooms.trim(espeak.speak(voice, text, round(rate), round(pitch), round(pitch_range), seed))
     if len(spoken) > longest:
         faster = min(rate * len(spoken) / longest, espeak.FASTEST)
-        spoken = rooms.trim(espeak.speak(text, round(faster), round(pitch), round(pitch_range), seed))
+        spoken = rooms.trim(espeak.speak(voice, text, round(faster), round(pitch), round(pitch_range), seed))
     return spoken
 
 
 def _shortest(word: str, scratch: Path) -> float:
     """Return how many seconds a word takes at a quick but human rate, 0 if it gives no sound."""
-    use_voice(voices.Speaker("en-US", "m1", 1.0), scratch)
-    return len(speak(word, QUICK, 50, 50, 1)) / espeak.SAMPLE_RATE
+    voice = write_voice(voices.Speaker("en-US", "m1", 1.0), scratch)
+    return len(speak(voice, word, QUICK, 50, 50, 1)) / espeak.SAMPLE_RATE
 
 
 def babble(words: Sequence[str], recipe: SynthesisRecipe, seed: int) -> NDArray[np.float32]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from kws_exp.data import noises, rooms, speech, synthetic, voices
+from kws_exp.data import noises, rooms, speech, synthetic
 from kws_exp.data.partition import NAMES, which_set
 from kws_exp.data.synthetic import NOISE_FOLDER
 from kws_exp.errors import KwsError
@@ -73,17 +72,6 @@ def test_a_clip_does_not_depend_on_the_company_or_the_order(made: Path, tmp_path
     assert all(new[name] == old[name] for name in shared)
 
 
-@pytest.mark.parametrize("variant", voices.variants())
-def test_every_voice_repeats_itself(variant: str, scratch: Path) -> None:
-    speech.use_voice(voices.Speaker("en-US", variant, 1.0), scratch)
-    first = speech.speak("marvin", 150, 50, 50, 3)
-    speech.use_voice(voices.Speaker("en-GB-scotland", "klatt4", 1.3), scratch)
-    speech.speak("seven", 250, 20, 90, 5)
-    speech.use_voice(voices.Speaker("en-US", variant, 1.0), scratch)
-    assert np.array_equal(first, speech.speak("marvin", 150, 50, 50, 3))
-    assert len(first) > 0.1 * SAMPLE_RATE
-
-
 def test_what_is_there_is_kept_and_what_is_too_little_replaced(tmp_path: Path) -> None:
     folder = tmp_path / "speech"
     make(folder, [], ["kiwi"])
@@ -130,12 +118,6 @@ def test_no_word(word: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_temporary_folder_with_a_long_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("long" * 20)))
-    with speech.voice_folder() as folder:
-        speech.use_voice(voices.Speaker("en", "f1", 1.0), folder)
-
-
 def test_too_long(tmp_path: Path) -> None:
     with pytest.raises(KwsError, match=r"'supercalifragilisticexpialidocious' lasts .* s even when spoken fast"):
         make(tmp_path / "speech", ["supercalifragilisticexpialidocious"], [])
@@ -144,11 +126,6 @@ def test_too_long(tmp_path: Path) -> None:
 @pytest.mark.parametrize("word", ["hey_google", "Zoë", "o'clock", "turn left", "7"])
 def test_unusual_words(word: str) -> None:
     speech.check_speakable(word)
-
-
-def test_a_long_word_is_spoken_faster(scratch: Path) -> None:
-    speech.use_voice(voices.Speaker("en-US", "m1", 1.0), scratch)
-    assert len(speech.speak("television", 80, 50, 50, 1)) < 1.05 * 22_050
 
 
 def test_noise(tmp_path: Path) -> None:
