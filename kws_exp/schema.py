@@ -9,6 +9,7 @@ setting cannot get past the start. Settings of one architecture or one front end
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 SAMPLE_RATE = 16_000  # Hz; every clip is brought to this rate, as in the classic trainer
 CLIP_SAMPLES = 16_000  # one second, the length of every clip
@@ -102,6 +103,15 @@ class Features:
         return self.bins
 
 
+class InputRange(NamedTuple):
+    """The values of a front end that fixes them."""
+
+    lowest: float  # becomes the int8 -128
+    highest: float  # becomes 127
+    mean: float
+    deviation: float
+
+
 @dataclass
 class Model:
     """What every architecture has."""
@@ -120,6 +130,7 @@ class Optimizer:
     momentum: float = 0.9  # momentum only
     nesterov: bool = True  # momentum only
     weight_decay: float = 0.0  # adamw only
+    centre_input: bool = False  # the first layer learns as if its input had mean 0, deviation 1 (kws_exp.centring)
 
 
 @dataclass

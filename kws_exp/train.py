@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_exp import checkpoint, optimizer, pipeline, run_folder
+from kws_exp import centring, checkpoint, features, optimizer, pipeline, run_folder
 from kws_exp.checkpoint import Checkpoint, Score
 from kws_exp.console import Watch
 from kws_exp.data import VALIDATION, Dataset
@@ -169,6 +169,8 @@ def _learner(
 
     cross_entropy = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.train.label_smoothing)
     size = len(config.labels)
+    values = features.input_range(config.features) if config.optimizer.centre_input else None
+    apply = centring.updater(update, model, values)
 
     @tf.function(reduce_retracing=True)
     def learn(features: Any, labels: Any) -> tuple[Any, Any, Any]:
@@ -178,7 +180,7 @@ def _learner(
             loss = cross_entropy(tf.one_hot(labels, size), logits)
             total = tf.add_n([loss, *model.losses])
         gradients = tape.gradient(total, model.trainable_variables)
-        update.apply(gradients, model.trainable_variables)
+        apply(gradients)
         hits = tf.reduce_sum(tf.cast(tf.equal(tf.argmax(logits, axis=1), labels), tf.int32))
         return loss, hits, rate
 

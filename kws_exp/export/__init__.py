@@ -63,7 +63,7 @@ def export(
     if calibration.shape[1:] != expected or not len(calibration):
         raise ValueError(f"calibration features {calibration.shape} for a model of input {expected}")
     fixed = features.input_range(config.features)
-    calibration = span(calibration, *fixed) if fixed else calibration
+    calibration = span(calibration, fixed.lowest, fixed.highest) if fixed else calibration
     aside = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from kws_exp.errors import KwsError, nearest
 from kws_exp.features import average, log_mel, mfcc, micro
 from kws_exp.features.spectrogram import Extract
-from kws_exp.schema import Features
+from kws_exp.schema import Features, InputRange
 
 __all__ = ["FRONT_ENDS", "Extract", "FrontEnd", "build", "input_range", "validate"]
 
@@ -26,7 +26,7 @@ class FrontEnd(NamedTuple):
     settings: type[Features]
     validate: Callable[[Any], None]
     build: Callable[[Any], Extract]
-    input_range: Callable[[Any], tuple[float, float]] | None = None  # that the int8 input must span; None: as it comes
+    input_range: Callable[[Any], InputRange] | None = None  # None: as the values come
 
 
 FRONT_ENDS: dict[str, FrontEnd] = {
@@ -58,7 +58,7 @@ def build(settings: Features) -> Extract:
     return FRONT_ENDS[settings.name].build(settings)
 
 
-def input_range(settings: Features) -> tuple[float, float] | None:
-    """Return the values that the ends of the network's int8 input stand for, if the front end fixes them."""
+def input_range(settings: Features) -> InputRange | None:
+    """Return what values the network's input has, if the front end fixes them."""
     fixed = FRONT_ENDS[settings.name].input_range
     return fixed(settings) if fixed else None

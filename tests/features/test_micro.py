@@ -121,7 +121,7 @@ def test_the_network_gets_the_devices_bytes() -> None:
     np.testing.assert_array_equal(ours, device)
     real = (ours.astype(np.float32) + 128) * np.float32(settings.ceiling / 256)
     np.testing.assert_array_equal(quantize(real, 26 / 256, -128), device)
-    assert real.max() == micro.input_range(settings)[1]
+    assert real.max() == micro.input_range(settings).highest
 
 
 @given(st.integers(1, 65_535), st.floats(0.5, 2560))
