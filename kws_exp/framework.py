@@ -14,16 +14,23 @@ from collections.abc import Iterator
 
 def start(seed: int) -> None:
     """Import TensorFlow, clear what an earlier run of this process left, and make all operations deterministic."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _no_stderr():
-        import keras
-        import tensorflow as tf
+    load()
+    import keras
+    import tensorflow as tf
 
+    with _no_stderr():
         tf.get_logger().setLevel("ERROR")  # it warns of retracing when one process trains several models
         keras.backend.clear_session()
         keras.utils.set_random_seed(seed)
         tf.config.experimental.enable_op_determinism()
         tf.zeros(1)
+
+
+def load() -> None:
+    """Import TensorFlow, and no more: for those who need its schema of model files, or its interpreter."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _no_stderr():
+        import tensorflow  # noqa: F401
 
 
 @contextlib.contextmanager

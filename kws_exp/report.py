@@ -7,17 +7,22 @@ halfway: what is not there is left out. Nothing here knows TensorFlow or MLflow.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kws_exp import figures, run_folder, summary
+from kws_exp import figures, report_device, run_folder, summary
 from kws_exp.evaluate import Evaluation
+from kws_exp.markdown import code, table
 from kws_exp.run_folder import RunFolder, RunRecord
 
 FILES = {
+    "README.md": "how to build, test and flash what is here",
     "model_int8.tflite": "the model for the device, int8 in and out",
-    "model_data.cc": "the same as a C++ array, with `model_data.h`",
+    "tflm": "the same as C++ for TensorFlow Lite Micro: model, settings, operators, arena",
+    "c99": "the same as a C99 program that needs no library",
+    "golden": "test vectors and the self-test: `make` in the export's folder",
+    "MODEL_CARD.md": "what the model is for, and what it was made of",
     "model_float.tflite": "the model before quantisation",
     "saved_model": "the Keras model in TensorFlow's serving format",
     "labels.txt": "labels in the order of the outputs",
@@ -48,7 +53,7 @@ def markdown(folder: RunFolder) -> str:
         _data(record),
         _accuracy(evaluation, proof),
         _words(folder, evaluation),
-        _device(manifest),
+        report_device.section(manifest, proof),
         _training(folder, record),
         _reproduce(record),
         _usage(folder, manifest),
@@ -75,7 +80,7 @@ def _data(record: RunRecord) -> list[str]:
     rows = [[name, *(f"{counts[label]:,}" for label in labels)] for name, counts in data["counts"].items()]
     description = data["description"].removeprefix("data: ")
     lines = ["## Trained on", "", f"{description[:1].upper()}{description[1:]}.", ""]
-    lines += _table(["clips", *map(_code, labels)], rows)
+    lines += table(["clips", *map(code, labels)], rows)
     skipped = list(data.get("skipped", {}).items())
     if skipped:
         more = f", and {len(skipped) - SKIPPED_SHOWN} more" if len(skipped) > SKIPPED_SHOWN else ""
@@ -89,16 +94,17 @@ def _accuracy(evaluation: Evaluation | None, proof: Mapping[str, Any] | None) ->
     if not rows:
         return []
     lines = ["## Accuracy on the test partition", ""]
-    lines += _table(["form of the model", "accuracy", "95 % interval", "same label as Keras"], rows)
-    if proof and proof["equal_rows"] is not None:
+    lines += table(["form of the model", "accuracy", "95 % interval", "same label as Keras"], rows)
+    forms = proof["forms"] if proof else None
+    if forms and forms["equal_rows"] is not None:
         lines += [
             "",
             f"TensorFlow Lite's reference kernels and TensorFlow Lite Micro give the same bytes for "
-            f"{proof['equal_rows']:,} of {proof['clips']:,} clips; the largest difference of an output is "
-            f"{proof['largest_difference']} of 256.",
+            f"{forms['equal_rows']:,} of {forms['clips']:,} clips; the largest difference of an output is "
+            f"{forms['largest_difference']} of 256.",
         ]
-    elif proof:
-        lines += ["", f"TensorFlow Lite Micro: {proof['tflm']}."]
+    elif forms:
+        lines += ["", f"TensorFlow Lite Micro: {forms['tflm']}."]
     return lines
 
 
@@ -106,10 +112,10 @@ def _words(folder: RunFolder, evaluation: Evaluation | None) -> list[str]:
     if evaluation is None:
         return []
     rows = [
-        [_code(score.label), f"{score.clips:,}", *map(_share, (score.precision, score.recall, score.f1))]
+        [code(score.label), f"{score.clips:,}", *map(_share, (score.precision, score.recall, score.f1))]
         for score in evaluation.per_class()
     ]
-    lines = ["## Word by word", "", *_table(["label", "clips", "precision", "recall", "F1"], rows)]
+    lines = ["## Word by word", "", *table(["label", "clips", "precision", "recall", "F1"], rows)]
     worst = [
         f"- `{cell.true}` taken for `{cell.predicted}`: {cell.clips} clips, {cell.share:.1%} of all `{cell.true}`"
         for cell in evaluation.worst_confusions()
@@ -118,22 +124,6 @@ def _words(folder: RunFolder, evaluation: Evaluation | None) -> list[str]:
     if (folder.figures / "confusion.png").exists():
         lines += ["", "![confusion matrix of the test partition](figures/confusion.png)"]
     return lines
-
-
-def _device(manifest: Mapping[str, Any] | None) -> list[str]:
-    if manifest is None:
-        return []
-    source, result = manifest["input"], manifest["output"]
-    operators = ", ".join(f"{item['count']} x {item['name']} (v{item['version']})" for item in manifest["operators"])
-    settings = ", ".join(f"{key} {value}" for key, value in manifest["features"].items() if key != "name")
-    rows = [[name, value] for name, value in summary.sizes(manifest)]
-    rows += [
-        ["operators", operators],
-        ["features", f"{manifest['features']['name']}: {settings}"],
-        ["input", _port(source)],
-        ["output", _port(result)],
-    ]
-    return ["## On the device", "", *_table(["", ""], rows)]
 
 
 def _training(folder: RunFolder, record: RunRecord) -> list[str]:
@@ -163,32 +153,22 @@ def _dirty(git: Mapping[str, str]) -> str:
 def _usage(folder: RunFolder, manifest: Mapping[str, Any] | None) -> list[str]:
     if manifest is None:
         return []
-    rows = [[_code(f"export/{name}"), what] for name, what in FILES.items() if (folder.export / name).exists()]
+    rows = [[code(f"export/{name}"), what] for name, what in FILES.items() if (folder.export / name).exists()]
     source = manifest["input"]
     return [
         "## Using the files",
         "",
-        *_table(["file", "what it is"], rows),
+        *table(["file", "what it is"], rows),
         "",
         "One second of audio at 16 kHz becomes features as described above; a feature `x` enters the model as "
         f"`round(x / {source['scale']:.6g}) {source['zero_point']:+d}`, limited to -128..127. Output `q` of a label is "
-        "the score `(q + 128) / 256`. Reserve the arena given above and register the operators listed above.",
+        "the score `(q + 128) / 256`. The export's own `README.md` tells the rest; to repeat the proof, anywhere:",
+        "",
+        "```sh",
+        f"python -m kws_exp.verify {shlex.quote(str(folder.export))}",
+        "```",
     ]
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    return lines + [f"| {' | '.join(row)} |" for row in rows]
-
-
-def _code(text: str) -> str:
-    return f"`{text}`"
 
 
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.1%}"
-
-
-def _port(port: Mapping[str, Any]) -> str:
-    shape = "x".join(map(str, port["shape"]))
-    return f"{port['dtype']} {shape}, scale {port['scale']:.6g}, zero point {port['zero_point']}"

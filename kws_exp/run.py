@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_exp import augment, data, export, features, framework, models, pipeline, report, run_folder, summary
+from kws_exp import augment, data, export, features, framework, models, pipeline, proof, report, run_folder, summary
 from kws_exp.console import Watch
 from kws_exp.data import TESTING, TRAINING, Dataset
 from kws_exp.errors import KwsError
@@ -89,7 +89,7 @@ class Line:
                 self._export(dataset, extract, model, trained)
             if len(test):
                 with self._stage("proof"):
-                    export.prove(folder.export, test, dataset.partitions[TESTING].labels, logits)
+                    self._prove(dataset, test, logits)
         return trained.best.accuracy if trained.best else None
 
     def _data(self) -> Dataset:
@@ -143,6 +143,15 @@ class Line:
             "versions": record.versions,
         }
         export.export(model, calibration, config, self.started.folder.export, provenance)
+
+    def _prove(self, dataset: Dataset, test: NDArray[np.float32], logits: NDArray[np.float32]) -> None:
+        config = self.started.config
+
+        def audio() -> Iterator[NDArray[np.float32]]:
+            return augment.evaluation_audio(dataset, TESTING, config.seed)
+
+        tested = proof.Partition(test, dataset.partitions[TESTING].labels, logits, audio)
+        proof.prove(self.started.folder.export, config, tested)
 
     def _saved(self, step: int) -> None:
         if self.events:

@@ -37,6 +37,7 @@ class SynthesisRecipe:
     reverb_db: tuple[float, float] = (-20, 2)  # of the reverberation to the direct sound
     level_db: tuple[float, float] = (-35, -6)  # of the loudest 20 ms to full scale
     noise_db: tuple[float, float] = (-65, -15)  # of the noise to the loudest 20 ms
+    noise_slope: tuple[float, float] = (-2.2, -0.2)  # its power falls as frequency to this: -2 brown, 0 white
     centre_s: tuple[float, float] = (0.5, 0.11)  # of the word: mean, standard deviation
     clipped_share: float = 0.05  # of the clips are up to four times too loud
     short_share: float = 0.1  # of the clips end in digital silence
@@ -148,11 +149,31 @@ class Train:
 
 
 @dataclass
+class Detector:
+    """How the generated program makes detections of scores (defaults: TensorFlow Lite Micro's micro_speech)."""
+
+    hop_frames: int = 0  # frames from one run of the network to the next; 0: what comes next to 100 ms
+    average_window_ms: int = 1000
+    detection_threshold: int = 200  # of 255, for the average
+    suppression_ms: int = 1500
+    minimum_count: int = 3  # runs of the network in the window, below which nothing is detected
+    repeat: bool = False  # True: a word may follow itself, as in micro_speech; False: only after another label
+
+
+@dataclass
 class Export:
-    """What is written for the device."""
+    """What is written for the device, and how much of it is proved."""
 
     enabled: bool = True
     calibration_clips: int = 500  # training clips that fix the int8 ranges
+    profile: str = "tflm"  # whose operators the model is checked against: tflm | tflm_micro_speech | esphome
+    emulated_cores: list[str] = field(
+        default_factory=lambda: [
+            *("cortex-m4", "cortex-m0plus", "cortex-m3", "cortex-m7", "cortex-m33", "cortex-m55"),
+        ]
+    )
+    emulated_clips: int = 20  # on the Cortex-M4; the other cores run one
+    detector: Detector = field(default_factory=Detector)
 
 
 @dataclass

@@ -36,6 +36,7 @@ def terminal(folder: RunFolder) -> Group:
     for row in accuracy_rows(evaluation(folder), proof):
         table.add_row(*row)
     lines = [f"{name}: {value}" for name, value in sizes(manifest)] if manifest else []
+    lines += device_lines(proof["device"]) if proof else []
     lines += [f"report: {folder.path / 'report.md'}", *_links(folder.record())]
     return Group(*([table] if table.row_count else []), *map(Text, lines))
 
@@ -68,11 +69,11 @@ def accuracy_rows(result: Evaluation | None, proof: Mapping[str, Any] | None) ->
     """Return form, accuracy, interval and agreement with Keras of every form of the model that was measured."""
     if proof is None:
         return [_accuracy_row("keras", result.accuracy, result.clips, None)] if result else []
-    agreement = proof["agreement"]
+    forms = proof["forms"]
     return [
-        _accuracy_row(form, proof["accuracy"][form], proof["clips"], agreement.get(f"keras/{form}"))
+        _accuracy_row(form, forms["accuracy"][form], forms["clips"], forms["agreement"].get(f"keras/{form}"))
         for form in FORMS
-        if form in proof["accuracy"]
+        if form in forms["accuracy"]
     ]
 
 
@@ -85,6 +86,26 @@ def sizes(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("arena", reserve),
         ("parameters", f"{manifest['parameters']:,}"),
         ("multiply-accumulates", f"{manifest['macs']:,} per clip"),
+    ]
+
+
+def device_lines(device: Mapping[str, Any]) -> list[str]:
+    """Return what the generated C was seen to do: here, and on emulated cores."""
+    clips = f" ({device['clips']:,} clips)" if device["clips"] else ""
+    lines = [f"C99 program against TensorFlow Lite Micro, {device['scope']}: {device['host']}{clips}"]
+    if not device["cores"]:
+        return [*lines, f"emulated Cortex-M cores: {device['emulation']}"]
+    names = ", ".join(f"{core['name'].removeprefix('cortex-')} {core['status']}" for core in device["cores"])
+    return [*lines, f"on emulated cores: {names}", *_main_core(device["cores"][0])]
+
+
+def _main_core(core: Mapping[str, Any]) -> list[str]:
+    if not core["clips"]:
+        return []
+    low, high = core["inference_ms"]
+    return [
+        f"{core['name']}: {core['flash']:,} bytes of flash, {core['ram']:,} bytes of RAM, "
+        f"{low:.3g} to {high:.3g} ms an inference (estimate)"
     ]
 
 

@@ -43,6 +43,12 @@ RANGES: dict[str, tuple[float, float]] = {
     "train.keep": (1, 1000),
     "train.label_smoothing": (0, 0.9),
     "export.calibration_clips": (1, 100_000),
+    "export.emulated_clips": (1, 10_000),
+    "export.detector.hop_frames": (0, 1000),
+    "export.detector.average_window_ms": (4, 10_000),
+    "export.detector.detection_threshold": (0, 255),
+    "export.detector.suppression_ms": (0, 60_000),
+    "export.detector.minimum_count": (1, 1000),
 }
 CHOICES: dict[str, Sequence[str]] = {
     "data.name": ("auto", "speech_commands", "synthetic"),

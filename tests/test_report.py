@@ -54,8 +54,8 @@ def test_without_a_proof_the_accuracy_is_that_of_keras(tmp_path: Path) -> None:
 def test_where_the_device_interpreter_is_missing_the_report_says_so(tmp_path: Path) -> None:
     folder = fake_run.make(tmp_path)
     proof = run_folder.read_json(folder.export / "proof.json")
-    proof |= {"tflm": "not run: tflite-micro has no wheel for this platform", "equal_rows": None}
-    del proof["accuracy"]["int8_tflm"]
+    proof["forms"] |= {"tflm": "not run: tflite-micro has no wheel for this platform", "equal_rows": None}
+    del proof["forms"]["accuracy"]["int8_tflm"]
     run_folder.write_json(folder.export / "proof.json", proof)
     assert "TensorFlow Lite Micro: not run: tflite-micro has no wheel" in report.markdown(folder)
 

@@ -91,15 +91,16 @@ def test_the_main_job_leaves_everything(finished: RunFolder, place: Path) -> Non
     assert record.status == run_folder.FINISHED
     assert record.data["source"] == "synthetic"
     assert list(record.data["counts"]["training"]) == ["_silence_", "_unknown_", "yes", "no", "left"]
-    for name in ("model_int8.tflite", "model_float.tflite", "model_data.cc", "labels.txt", "saved_model"):
+    for name in ("model_int8.tflite", "model_float.tflite", "tflm/model_data.cc", "labels.txt", "saved_model", "c99/kws.c"):
         assert (finished.export / name).exists(), name
     manifest = run_folder.read_json(finished.export / "manifest.json")
     proof = run_folder.read_json(finished.export / "proof.json")
     assert manifest["provenance"]["run_id"] == record.run_id
-    assert set(proof["accuracy"]) >= {"keras", "float_tflite", "int8_tflite"}
+    assert set(proof["forms"]["accuracy"]) >= {"keras", "float_tflite", "int8_tflite"}
     if sys.platform == "linux":
-        assert proof["tflm"] == "run"
-        assert proof["equal_rows"] >= 0.95 * proof["clips"]
+        assert proof["forms"]["tflm"] == "run"
+        assert proof["forms"]["equal_rows"] >= 0.95 * proof["forms"]["clips"]
+        assert (proof["device"]["host"], proof["device"]["clips"]) == ("equal", proof["forms"]["clips"])
     assert (finished.path / "report.md").read_text().startswith("# tiny_conv_yes-no-left")
     assert not list(finished.path.rglob(".*.part"))
     assert {row["step"] for row in run_folder.read_lines(finished.confusions)} == {20, 40, 60}
@@ -125,7 +126,7 @@ def test_the_main_job_is_tracked(finished: RunFolder, place: Path) -> None:
 def test_the_same_command_gives_the_same_bytes(finished: RunFolder, place: Path) -> None:
     finish(start(place, "words=[yes,no,left]", "output_dir=second", "tracking=off", *SMALL))
     again = newest(place, "second")
-    for name in ("model_int8.tflite", "model_float.tflite", "model_data.cc"):
+    for name in ("model_int8.tflite", "model_float.tflite", "tflm/model_data.cc", "c99/kws_model.c"):
         assert (again.export / name).read_bytes() == (finished.export / name).read_bytes(), name
     for name, array in weights(finished).items():
         np.testing.assert_array_equal(array, weights(again)[name], err_msg=name)

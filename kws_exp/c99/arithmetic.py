@@ -8,8 +8,8 @@ import numpy as np
 
 from kws_exp.c99 import quantization
 from kws_exp.c99.convolutions import fused_limits
-from kws_exp.c99.kernels import Call, BinaryLayer, Four, Operand, ReduceMaxLayer, SumLayer
 from kws_exp.c99.graph import Operator, Tensor
+from kws_exp.c99.kernels import BinaryLayer, Call, Four, Operand, ReduceMaxLayer, SumLayer
 from kws_exp.c99.quantization import Multiplier, quantize_multiplier
 
 _HEADROOM = 20  # bits to the left of an int8 before it is scaled
@@ -65,9 +65,7 @@ def _steps(operator: Operator, tensor: Tensor, shape: Four) -> Four:
     own = in_four(operator, tensor.shape)
     if any(length not in (1, whole) for length, whole in zip(own, shape, strict=True)):
         raise operator.unknown(f"with an input of {tensor.shape} for an output of {operator.output.shape}")
-    first, second, third, fourth = (
-        0 if own[axis] == 1 else math.prod(own[axis + 1 :]) for axis in range(4)
-    )
+    first, second, third, fourth = (0 if own[axis] == 1 else math.prod(own[axis + 1 :]) for axis in range(4))
     return first, second, third, fourth
 
 

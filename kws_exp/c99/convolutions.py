@@ -109,7 +109,7 @@ def _folded_bias(operator: Operator, weights: NDArray[np.int8]) -> NDArray[np.in
     filters = weights.reshape(len(weights), -1).astype(np.int64)
     folded = _bias(operator, len(weights)) - operator.inputs[0].zero_point * filters.sum(1)
     if (np.abs(folded) + 128 * np.abs(filters).sum(1)).max() > LARGEST_SUM:
-        raise operator.unknown("with sums that can pass 2^30")
+        raise operator.unknown("with sums that can reach 2^30")
     return folded.astype(np.int32)
 
 

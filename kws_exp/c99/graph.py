@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from kws_exp.errors import KwsError
 
-_DTYPES = {"INT8": np.dtype(np.int8), "INT32": np.dtype("<i4"), "INT64": np.dtype("<i8")}
+_DTYPES: dict[str, np.dtype[Any]] = {"INT8": np.dtype(np.int8), "INT32": np.dtype("<i4"), "INT64": np.dtype("<i8")}
 
 
 @dataclass(frozen=True, eq=False)

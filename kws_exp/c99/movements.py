@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from kws_exp.c99.arithmetic import in_four
-from kws_exp.c99.kernels import Call, CopyLayer, Four
 from kws_exp.c99.graph import Operator
+from kws_exp.c99.kernels import Call, CopyLayer, Four
 
 
 def reshape(operator: Operator) -> list[Call]:

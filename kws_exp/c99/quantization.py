@@ -15,7 +15,7 @@ import numpy as np
 from kws_exp.errors import KwsError
 
 INT8_MIN, INT8_MAX = -128, 127
-LARGEST_SUM = 2**30  # kws_rescale takes no more
+LARGEST_SUM = 2**30 - 1  # kws_rescale takes no more
 
 
 class Multiplier(NamedTuple):

@@ -82,7 +82,7 @@ def header(network: Network, plan: Plan) -> str:
 def source(network: Network, plan: Plan) -> str:
     """Return ``kws_model.c``."""
     constants = _Constants()
-    body = []
+    body: list[str] = []
     for number, call in enumerate(network.calls):
         if call.parameters is None:
             continue
@@ -156,4 +156,6 @@ class _Constants:
 
 
 def _rows(values: NDArray[Any]) -> list[str]:
-    return textwrap.wrap(", ".join(map(str, values.ravel().tolist())), 112, initial_indent="    ", subsequent_indent="    ")
+    return textwrap.wrap(
+        ", ".join(map(str, values.ravel().tolist())), 112, initial_indent="    ", subsequent_indent="    "
+    )

@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 
 from kws_exp.c99 import fixed_point
-from kws_exp.c99.kernels import Call, LookupLayer, SoftmaxLayer
 from kws_exp.c99.graph import Operator, Tensor
+from kws_exp.c99.kernels import Call, LookupLayer, SoftmaxLayer
 from kws_exp.c99.quantization import INT8_MAX, INT8_MIN, quantize_multiplier, round_half_away
 
 _VALUES = range(INT8_MIN, INT8_MAX + 1)
@@ -42,7 +42,9 @@ def softmax(operator: Operator) -> list[Call]:
         raise operator.unknown(f"with an input scale of {source.scale:g}")
     multiplier, shift = quantize_multiplier(real)
     reach = min(256, _radius(_EXP_BITS, shift) + 1)
-    exponentials = [fixed_point.exp(fixed_point.rescale(-below, multiplier, shift), _EXP_BITS) for below in range(reach)]
+    exponentials = [
+        fixed_point.exp(fixed_point.rescale(-below, multiplier, shift), _EXP_BITS) for below in range(reach)
+    ]
     layer = SoftmaxLayer(source.size // depth, depth, reach, np.array(exponentials, np.int32))
     return [Call(operator, "kws_softmax", layer, (source,))]
 

@@ -34,7 +34,7 @@ def record(spoken: Samples, recipe: SynthesisRecipe, rng: np.random.Generator) -
     clip = _place(heard, len(word), recipe, rng)
     loudest = np.max(np.mean(clip.reshape(-1, SAMPLE_RATE // 50) ** 2, axis=1))  # of 20 ms
     clip /= np.sqrt(loudest) + 1e-9
-    noise = coloured(rng, CLIP_SAMPLES, 2 * rng.uniform(-2.5, 0.5), bumps_db=4.0)
+    noise = coloured(rng, CLIP_SAMPLES, rng.uniform(*recipe.noise_slope), bumps_db=4.0)
     clip += noise * _decibels(rng.uniform(*recipe.noise_db))
     clip *= _decibels(rng.uniform(*recipe.level_db))
     if rng.random() < recipe.clipped_share:

@@ -1,15 +1,15 @@
-"""From a trained Keras model to the files that a device needs, and the proof that they do what the model did.
+"""From a trained Keras model to TensorFlow Lite files.
 
 :func:`export` writes, for batch 1,
 
     saved_model/           Keras's own serving format, scores out
     model_float.tflite
     model_int8.tflite      int8 in and out
-    model_data.h, .cc      the int8 model as a C++ array
     labels.txt             one class a line, in output order
     manifest.json          kws_exp.export.manifest
 
-and :func:`prove` adds ``proof.json``. Both run C++ that may crash in processes of their own.
+in a process of its own, for the converter is C++ that may crash. What needs the test partition (:mod:`kws_exp.proof`)
+and what a firmware engineer builds from (:mod:`kws_exp.device`) comes after.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kws_exp import features, schema
-from kws_exp.export import c_array, child, flatbuffer, graph, manifest
-from kws_exp.export.proof import Proof, prove
+from kws_exp.export import child, flatbuffer, graph, manifest
 from kws_exp.export.quantize import dequantize, quantize, span
 
-__all__ = ["Exported", "Proof", "dequantize", "export", "prove", "quantize"]
+__all__ = ["Exported", "dequantize", "export", "quantize"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,6 @@ def export(
         _convert(model, calibration, aside)
         contents = flatbuffer.read(aside / "model_int8.tflite")
         flatbuffer.check(contents)
-        c_array.write((aside / "model_int8.tflite").read_bytes(), aside)
         (aside / "labels.txt").write_text("\n".join(config.labels) + "\n", encoding="utf-8", newline="\n")
         described = manifest.make(aside, contents, config, model.count_params(), provenance)
         manifest.write(aside, described)

@@ -1,6 +1,7 @@
 """``manifest.json``: all that someone with the exported folder alone must know, and a program can read.
 
-The proof comes after the export: ``accuracy`` and ``arena`` are null until :func:`add_proof` fills them in.
+The proof comes after the export: ``accuracy``, ``arena`` and ``device`` are null until :func:`add_proof` and
+:func:`add_device` fill them in.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class Manifest:
     sample_rate: int  # Hz
     clip_samples: int
     features: Mapping[str, object]
+    detector: Mapping[str, object]  # how scores become detections
     input: Port
     output: Port
     operators: tuple[flatbuffer.Operator, ...]
@@ -67,6 +69,7 @@ class Manifest:
     macs: int
     arena: Arena | None
     accuracy: Mapping[str, float] | None
+    device: Mapping[str, object] | None  # kws_exp.proof.generated
     files: Mapping[str, File]
     provenance: Mapping[str, object]
 
@@ -86,6 +89,7 @@ def make(
         sample_rate=schema.SAMPLE_RATE,
         clip_samples=schema.CLIP_SAMPLES,
         features=asdict(config.features),
+        detector=asdict(config.export.detector),
         input=_port(contents.input),
         output=_port(contents.output),
         operators=contents.operators,
@@ -93,7 +97,8 @@ def make(
         macs=contents.macs,
         arena=None,
         accuracy=None,
-        files=_files(folder),
+        device=None,
+        files=files(folder),
         provenance=dict(provenance),
     )
     if described.output.scale != 1 / 256 or described.output.zero_point != -128:
@@ -106,11 +111,20 @@ def write(folder: Path, described: Manifest) -> None:
     run_folder.write_json(folder / NAME, asdict(described))
 
 
-def add_proof(folder: Path, accuracy: Mapping[str, float], arena: Arena | None) -> None:
-    """Fill in what only running the model could tell."""
+def add_proof(folder: Path, accuracy: Mapping[str, float], arena: Arena | None) -> dict[str, Any]:
+    """Fill in what only running the model could tell; return the whole content."""
     content: dict[str, Any] = run_folder.read_json(folder / NAME)
     content["accuracy"] = dict(accuracy)
     content["arena"] = asdict(arena) if arena else None
+    run_folder.write_json(folder / NAME, content)
+    return content
+
+
+def add_device(folder: Path, device: Mapping[str, Any]) -> None:
+    """Fill in what the generated C was seen to do, and the hashes of all files that are there by now."""
+    content: dict[str, Any] = run_folder.read_json(folder / NAME)
+    content["device"] = dict(device)
+    content["files"] = {name: asdict(file) for name, file in files(folder).items()}
     run_folder.write_json(folder / NAME, content)
 
 
@@ -129,7 +143,8 @@ def _port(tensor: flatbuffer.Tensor) -> Port:
     return Port(tensor.shape, "int8", tensor.scale, tensor.zero_point)
 
 
-def _files(folder: Path) -> dict[str, File]:
+def files(folder: Path) -> dict[str, File]:
+    """Return size and hash of every file in an export, by its path there."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in _NOT_LISTED)
     return {path.relative_to(folder).as_posix(): _file(path) for path in paths}
 

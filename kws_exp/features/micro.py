@@ -106,11 +106,15 @@ def build(settings: Micro) -> spectrogram.Extract:
     step = np.float32(settings.ceiling / LEVELS)
 
     def extract(audio: NDArray[np.float32]) -> NDArray[np.float32]:
-        pcm = np.clip(np.rint(audio * np.float32(32768)), -32768, 32767).astype(np.int16)
-        levels = quantize(features(pcm), settings).astype(np.float32) + np.float32(LEVELS // 2)
+        levels = quantize(features(samples(audio)), settings).astype(np.float32) + np.float32(LEVELS // 2)
         return levels * step
 
     return extract
+
+
+def samples(audio: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Return audio in [-1, 1] as the microphone gives it (any shape)."""
+    return np.clip(np.rint(audio * np.float32(32768)), -32768, 32767).astype(np.int16)
 
 
 def pcm_features(settings: Micro) -> Callable[[NDArray[np.int16]], NDArray[np.uint16]]:

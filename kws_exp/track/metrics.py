@@ -8,6 +8,8 @@ from kws_exp import run_folder
 from kws_exp.evaluate import Evaluation
 from kws_exp.run_folder import RunFolder
 
+CORE_FIGURES = ("flash", "ram", "inference_instructions", "frame_instructions")
+
 
 def of(folder: RunFolder) -> dict[str, float]:
     """Return the figures by which runs are compared: test scores, sizes, and seconds by stage."""
@@ -37,4 +39,21 @@ def _device_figures(manifest: dict[str, Any]) -> dict[str, float]:
     }
     if manifest["arena"]:
         figures["export/arena_bytes"] = manifest["arena"]["host_bisect"]
-    return figures | {f"test/accuracy_{form}": value for form, value in (manifest["accuracy"] or {}).items()}
+    figures |= {f"test/accuracy_{form}": value for form, value in (manifest["accuracy"] or {}).items()}
+    return figures | _core_figures(manifest["device"] or {})
+
+
+def _core_figures(device: dict[str, Any]) -> dict[str, float]:
+    """Return what the generated C takes on each core that it ran on."""
+    figures: dict[str, float] = {}
+    if device.get("host") in ("equal", "different"):
+        figures["device/bytes_different"] = sum(device["different"].values())
+    for core in device.get("cores", []):
+        if not core["clips"]:
+            continue
+        found = {key: core[key] for key in CORE_FIGURES if core[key] is not None}
+        found |= {
+            f"inference_ms_{end}": value for end, value in zip(("low", "high"), core["inference_ms"], strict=True)
+        }
+        figures |= {f"device/{core['name']}/{key}": float(value) for key, value in found.items()}
+    return figures

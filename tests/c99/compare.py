@@ -1,9 +1,10 @@
-"""The two sides of every comparison, and the flags that the generated code must stand."""
+"""The two sides of every comparison: TensorFlow Lite Micro and the generated C."""
 
 from __future__ import annotations
 
 import atexit
 import functools
+import math
 import shutil
 import tempfile
 from pathlib import Path
@@ -15,8 +16,14 @@ from numpy.typing import NDArray
 from kws_exp import c99
 from kws_exp.c99 import host
 from kws_exp.export import interpreters
+from tests.c99.handmade import Zoo
 
 SANITIZED = (*host.STRICT, "-Wconversion", "-Wshadow", "-O1", "-fsanitize=undefined,address", "-fno-sanitize-recover")
+EVERY_VALUE = np.arange(-128, 128).astype(np.int8).reshape(1, 256)
+
+needed = pytest.mark.skipif(
+    host.compiler() is None or not interpreters.tflm_available(), reason="needs a C compiler and tflite-micro"
+)
 
 
 def tflm(model: Path, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -50,11 +57,21 @@ def _layers(flags: tuple[str, ...]) -> Path:
 
 
 def clips(size: int, count: int) -> NDArray[np.int8]:
-    """Return random inputs (count, size), the first of them all -128, the second all 127."""
-    drawn = np.random.default_rng(4).integers(-128, 128, (count, size)).astype(np.int8)
+    """Return random inputs (count, size), the first of them all -128, the second all 127.
+
+    Each has eight stretches of other levels: behind a pool over the whole clip, plain noise always looks the same.
+    """
+    random = np.random.default_rng(4)
+    levels = np.repeat(random.uniform(-128, 128, (count, 8)), -(-size // 8), axis=1)[:, :size]
+    drawn = random.normal(levels, random.uniform(0, 80, (count, 1))).clip(-128, 127).astype(np.int8)
     drawn[0], drawn[1] = -128, 127
     return drawn
 
-needed = pytest.mark.skipif(
-    host.compiler() is None or not interpreters.tflm_available(), reason="needs a C compiler and tflite-micro"
-)
+
+def check(zoo: Zoo, folder: Path, inputs: NDArray[np.int8] | None = None) -> None:
+    """Assert that the C gives every byte of a zoo's outputs, and that these are not all clamped."""
+    model = zoo.save_all(folder / "model.tflite")
+    inputs = clips(math.prod(zoo.tensors[0].shape), 24) if inputs is None else inputs
+    expected = tflm(model, inputs)
+    assert zoo.unequal(generated(model, inputs), expected) == []
+    assert len(np.unique(expected)) > 100

@@ -6,19 +6,28 @@ covers them all.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from tensorflow.lite.python import schema_py_generated as schema
-from tensorflow.lite.tools import flatbuffer_utils
+from numpy.typing import ArrayLike, NDArray
 
-_DTYPES = {"int8": schema.TensorType.INT8, "int32": schema.TensorType.INT32, "float32": schema.TensorType.FLOAT32}
+Scale = float | Sequence[float] | NDArray[np.float32]  # one, one for each channel, or none
+
+_DTYPES = {"int8": "INT8", "int32": "INT32", "float32": "FLOAT32"}
 _VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "SOFTMAX": 2}
 _MOST_JOINED = 10  # inputs that TensorFlow Lite Micro's CONCATENATION takes
+
+
+@functools.cache
+def _schema() -> Any:
+    """TensorFlow takes seconds to import, which no collection of tests should."""
+    from tensorflow.lite.python import schema_py_generated
+
+    return schema_py_generated
 
 
 class Model:
@@ -26,7 +35,7 @@ class Model:
 
     def __init__(self, shape: Sequence[int], scale: float, zero_point: int) -> None:
         self.tensors: list[Any] = []
-        self.buffers = [schema.BufferT()]
+        self.buffers = [_schema().BufferT()]
         self.codes: list[Any] = []
         self.operators: list[Any] = []
         self.tensor(shape, scale, zero_point)
@@ -34,49 +43,49 @@ class Model:
     def tensor(
         self,
         shape: Sequence[int],
-        scale: float | Sequence[float] = (),
+        scale: Scale = (),
         zero_point: int = 0,
         values: NDArray[Any] | None = None,
         dtype: str = "int8",
         axis: int = 0,
     ) -> int:
         """Add a tensor, a constant one if it has values, and return its index."""
-        tensor = schema.TensorT()
+        tensor = _schema().TensorT()
         tensor.shape, tensor.name = np.array(shape, np.int32), str(len(self.tensors)).encode()
-        tensor.type = _DTYPES[dtype if values is None else str(values.dtype)]
+        tensor.type = getattr(_schema().TensorType, _DTYPES[dtype if values is None else str(values.dtype)])
         scales = np.atleast_1d(np.array(scale, np.float32))
         if scales.size:
-            tensor.quantization = schema.QuantizationParametersT()
+            tensor.quantization = _schema().QuantizationParametersT()
             tensor.quantization.scale = scales
             tensor.quantization.zeroPoint = np.full(scales.size, zero_point, np.int64)
             tensor.quantization.quantizedDimension = axis
         tensor.buffer = 0
         if values is not None:
-            buffer = schema.BufferT()
+            buffer = _schema().BufferT()
             buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
             tensor.buffer = len(self.buffers)
             self.buffers.append(buffer)
         self.tensors.append(tensor)
         return len(self.tensors) - 1
 
-    def constant(self, values: Sequence[Any], scale: float | Sequence[float] = (), zero_point: int = 0) -> int:
+    def constant(self, values: ArrayLike, scale: Scale = (), zero_point: int = 0) -> int:
         """Add an int32 constant without a scale, or an int8 one with a scale."""
         array = np.array(values, np.int8 if np.size(scale) else np.int32)
         return self.tensor(array.shape, scale, zero_point, array)
 
     def operator(self, name: str, inputs: Sequence[int], output: int, **options: Any) -> int:
         """Add an operator and return its output; the options go by the schema's names."""
-        code = schema.OperatorCodeT()
-        code.builtinCode = getattr(schema.BuiltinOperator, name)
+        code = _schema().OperatorCodeT()
+        code.builtinCode = getattr(_schema().BuiltinOperator, name)
         code.deprecatedBuiltinCode = min(code.builtinCode, 127)
         code.version = _VERSIONS.get(name, 2)
-        operator = schema.OperatorT()
+        operator = _schema().OperatorT()
         operator.opcodeIndex = len(self.codes)
         operator.inputs, operator.outputs = np.array(inputs, np.int32), np.array([output], np.int32)
         kind = _options(name)
         if kind:
-            operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
-            operator.builtinOptions = getattr(schema, f"{kind}T")()
+            operator.builtinOptionsType = getattr(_schema().BuiltinOptions, kind)
+            operator.builtinOptions = getattr(_schema(), f"{kind}T")()
             for key, value in options.items():
                 assert hasattr(operator.builtinOptions, key), key
                 setattr(operator.builtinOptions, key, value)
@@ -91,10 +100,12 @@ class Model:
 
     def save(self, path: Path, output: int) -> Path:
         """Write the model file."""
-        graph = schema.SubGraphT()
+        from tensorflow.lite.tools import flatbuffer_utils
+
+        graph = _schema().SubGraphT()
         graph.tensors, graph.operators = self.tensors, self.operators
         graph.inputs, graph.outputs = np.array([0], np.int32), np.array([output], np.int32)
-        model = schema.ModelT()
+        model = _schema().ModelT()
         model.version, model.subgraphs = 3, [graph]
         model.operatorCodes, model.buffers = self.codes, self.buffers
         path.write_bytes(bytes(flatbuffer_utils.convert_object_to_bytearray(model)))
@@ -107,7 +118,7 @@ def _options(name: str) -> str:
     special |= {"DEPTHWISE_CONV_2D": "DepthwiseConv2D", "LEAKY_RELU": "LeakyRelu"}
     special |= dict.fromkeys(("SUM", "MEAN", "REDUCE_MAX"), "Reducer")
     kind = special.get(name, name.title().replace("_", "")) + "Options"
-    return kind if hasattr(schema.BuiltinOptions, kind) else ""
+    return kind if hasattr(_schema().BuiltinOptions, kind) else ""
 
 
 class Zoo(Model):

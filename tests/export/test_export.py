@@ -21,7 +21,7 @@ def test_folder_is_complete_and_hashed(conv_export: Exported, conv_model: Any) -
     folder = conv_export.folder
     written = json.loads((folder / "manifest.json").read_text())
     names = {path.name for path in folder.iterdir()} - {"proof.json"}
-    models = {"model_float.tflite", "model_int8.tflite", "model_data.h", "model_data.cc"}
+    models = {"model_float.tflite", "model_int8.tflite"}
     assert names == models | {"saved_model", "labels.txt", "manifest.json"}
     assert models | {"labels.txt", "saved_model/saved_model.pb"} < set(written["files"])
     for name, file in written["files"].items():
@@ -59,7 +59,7 @@ def test_same_model_gives_the_same_bytes_whatever_its_layers_are_called(
     twin.set_weights(conv_model.get_weights())
     assert twin.layers[0].name != conv_model.layers[0].name
     again = export(twin, features[:50], config, tmp_path / "export", {})
-    for name in ("model_float.tflite", "model_int8.tflite", "model_data.cc"):
+    for name in ("model_float.tflite", "model_int8.tflite"):
         assert (again.folder / name).read_bytes() == (conv_export.folder / name).read_bytes()
 
 

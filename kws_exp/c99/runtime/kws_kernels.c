@@ -15,7 +15,7 @@ int32_t kws_rescale(int32_t value, int32_t multiplier, int32_t shift)
     const int32_t left = shift > 0 ? shift : 0;
     value = multiply_high((int32_t)((uint32_t)value << left), multiplier);
     if (shift < 0)
-        value = (value + (((int32_t)1 << -shift) >> 1) - (value < 0)) >> -shift;
+        value = (value + (int32_t)((uint32_t)1 << -shift >> 1) - (value < 0)) >> -shift;
     return value;
 }
 

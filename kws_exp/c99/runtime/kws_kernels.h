@@ -145,8 +145,8 @@ void kws_softmax(const kws_softmax_layer *layer, const int8_t *input, int8_t *ou
 void kws_lookup(const kws_lookup_layer *layer, const int8_t *input, int8_t *output);
 
 /* value * multiplier * 2^(shift - 31), rounded as all layers do it: after the product, halves upwards, and again
- * after a shift to the right, halves away from zero. The multiplier is 0 ... 2^31 - 1, and the value, shifted if it
- * is to the left, at most 2^30. */
+ * after a shift to the right, halves away from zero. The multiplier is 0 ... 2^31 - 1; the value, shifted if it is
+ * to the left, must lie within 2^30. */
 int32_t kws_rescale(int32_t value, int32_t multiplier, int32_t shift);
 
 #ifdef __cplusplus

@@ -1,4 +1,4 @@
-"""The proof: the test partition through Keras and each exported form, down to the device's arithmetic.
+"""The test partition through Keras and each exported form of the model, down to the device's interpreter.
 
 The figure of record is ``int8_tflm``. Its outputs may differ from those of ``int8_tflite`` in a few clips, by
 a few units (:mod:`kws_exp.export.interpreters` tells why); anything more means that the export is wrong.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_exp import run_folder
 from kws_exp.errors import KwsError
 from kws_exp.export import interpreters, manifest
-from kws_exp.export.quantize import quantize
 
 NOT_RUN = "not run: tflite-micro has no wheel for this platform"
 
 
 @dataclass(frozen=True)
-class Proof:
+class Forms:
     """How the exported forms of a model compare; shares are of ``clips``."""
 
     clips: int
@@ -37,37 +35,35 @@ class Proof:
     arena: manifest.Arena | None
 
 
-def prove(
+def compare(
     folder: Path,
     features: NDArray[np.float32],
+    quantized: NDArray[np.int8],
     labels: NDArray[np.int64],
     keras_scores: NDArray[np.float32],
-) -> Proof:
-    """Run the test partition through the files in ``folder``; write ``proof.json``, complete the manifest.
+) -> tuple[Forms, NDArray[np.int8] | None]:
+    """Run the test partition through the files in ``folder``.
 
     Args:
         folder: What :func:`kws_exp.export.export` wrote.
         features: (clips, frames, width), as the Keras model had them.
+        quantized: The same as the int8 model's input.
         labels: (clips,), the right classes.
         keras_scores: (clips, classes), scores or logits of the Keras model.
+
+    Returns:
+        The comparison, and the outputs (clips, classes) of TensorFlow Lite Micro if it ran.
     """
-    if not len(features) == len(labels) == len(keras_scores) > 0:
-        raise ValueError(f"{len(features)} features, {len(labels)} labels, {len(keras_scores)} scores")
-    port = run_folder.read_json(folder / manifest.NAME)["input"]
-    clips = np.asarray(features, np.float32)[..., np.newaxis]
-    quantized = quantize(clips, port["scale"], port["zero_point"])
+    inputs = quantized[..., np.newaxis]
     with ThreadPoolExecutor(1) as beside:  # the device's process has the other core meanwhile
-        running = beside.submit(_device, folder / "model_int8.tflite", quantized)
+        running = beside.submit(_device, folder / "model_int8.tflite", inputs)
         scores: dict[str, NDArray[Any]] = {
             "keras": keras_scores,
-            "float_tflite": interpreters.tflite(folder / "model_float.tflite", clips),
-            "int8_tflite": interpreters.tflite(folder / "model_int8.tflite", quantized),
+            "float_tflite": interpreters.tflite(folder / "model_float.tflite", features[..., np.newaxis]),
+            "int8_tflite": interpreters.tflite(folder / "model_int8.tflite", inputs),
         }
         device, told = running.result()
-    proof = _compare(scores, labels, device, told)
-    run_folder.write_json(folder / "proof.json", asdict(proof))
-    manifest.add_proof(folder, proof.accuracy, proof.arena)
-    return proof
+    return _compare(scores, labels, device, told), None if device is None else device.outputs
 
 
 def _device(model: Path, quantized: NDArray[np.int8]) -> tuple[interpreters.Device | None, str]:
@@ -82,14 +78,14 @@ def _device(model: Path, quantized: NDArray[np.int8]) -> tuple[interpreters.Devi
 
 def _compare(
     scores: dict[str, NDArray[Any]], labels: NDArray[np.int64], device: interpreters.Device | None, told: str
-) -> Proof:
+) -> Forms:
     if device is not None:
         scores = scores | {"int8_tflm": device.outputs}
     predicted = {form: values.argmax(axis=1) for form, values in scores.items()}
     apart = None
     if device is not None:
         apart = np.abs(np.subtract(scores["int8_tflite"], device.outputs, dtype=np.int16))
-    return Proof(
+    return Forms(
         clips=len(labels),
         accuracy={form: float(np.mean(classes == labels)) for form, classes in predicted.items()},
         agreement={
