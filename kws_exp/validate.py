@@ -16,6 +16,7 @@ from kws_exp import features, models, optimizer
 from kws_exp.errors import KwsError, nearest
 from kws_exp.schema import SILENCE, UNKNOWN, Config, SynthesisRecipe
 
+CORES = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
 RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
     "data.silence_percentage": (0, 100),
@@ -53,6 +54,7 @@ RANGES: dict[str, tuple[float, float]] = {
 CHOICES: dict[str, Sequence[str]] = {
     "data.name": ("auto", "speech_commands", "synthetic"),
     "train.select": ("best", "last"),
+    "export.profile": ("tflm", "tflm_micro_speech", "esphome"),
     "verbosity": ("debug", "info", "warning", "error"),
 }
 
@@ -70,6 +72,7 @@ def validate(config: Config) -> None:
     _check_steps(config)
     features.validate(config.features)
     models.check(config.model, config.features.frames, config.features.width)
+    _check_export(config)
 
 
 def check_choices(config: Config) -> None:
@@ -164,3 +167,21 @@ def _check_steps(config: Config) -> None:
             f"train.steps must be whole numbers from 1, one a stage, but is {steps}: write train.steps=[3000]"
         )
     optimizer.check(config.optimizer, steps)
+
+
+def _check_export(config: Config) -> None:
+    for core in config.export.emulated_cores:
+        _one_of("export.emulated_cores", core, CORES)
+    detector, frames = config.export.detector, config.features.frames
+    if detector.hop_frames > frames:
+        raise KwsError(
+            f"export.detector.hop_frames={detector.hop_frames} must be at most {frames}, the frames of a clip: "
+            f"take export.detector.hop_frames={frames}, or 0 to run the network about ten times a second"
+        )
+    runs = detector.runs(frames, config.features.stride_ms)
+    if detector.minimum_count > runs:
+        raise KwsError(
+            f"export.detector.minimum_count={detector.minimum_count} must be at most {runs}, as often as the network "
+            f"runs within export.detector.average_window_ms={detector.average_window_ms}: "
+            f"take export.detector.minimum_count={runs}, or a longer window"
+        )

@@ -89,6 +89,13 @@ def test_features_are_those_of_the_training(core: str, tmp_path: Path) -> None:
     assert np.mean(result.instructions) < (180_000 if core == "cortex-m0plus" else 85_000)  # a count, not a time
 
 
+def test_counts_past_the_timers_24_bits(tmp_path: Path) -> None:
+    """At 40 instructions a tick, it begins anew after 671 million."""
+    elf = build(tmp_path, LOOP_MAIN.replace("=500000", "=250000000"), "cortex-m4")
+    (counted,) = qemu.run(elf, "cortex-m4", b"hello").instructions
+    assert abs(counted - 1_000_000_000) <= 1000
+
+
 @pytest.mark.parametrize("core", qemu.CORES)
 def test_counts_input_and_status(core: str, tmp_path: Path) -> None:
     result = qemu.run(build(tmp_path, LOOP_MAIN, core), core, b"hello")

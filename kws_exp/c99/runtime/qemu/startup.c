@@ -11,6 +11,13 @@ extern uint32_t link_stack_top[], link_data_load[], link_data[], link_data_end[]
 int main(void);
 void reset(void);
 
+volatile uint32_t counter_rounds; /* counter.h */
+
+static void systick(void)
+{
+    ++counter_rounds;
+}
+
 static void fault(void)
 {
     semihost_exit(FAULT);
@@ -37,5 +44,5 @@ typedef struct {
 
 __attribute__((section(".vectors"), used)) static const vector_table vectors = {
     link_stack_top,
-    {reset, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault},
+    {reset, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, fault, systick},
 };
