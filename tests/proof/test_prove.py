@@ -163,3 +163,12 @@ def test_arena_ceiling(smallest: int, ceiling: int) -> None:
     assert arena(smallest, smallest).ceiling == ceiling
     assert ceiling % 16 == 0
     assert 0 <= ceiling - (smallest * 1.15 + 1024) < 16
+
+
+def test_the_settings_know_every_core_and_profile() -> None:
+    from kws_exp import validate
+    from kws_exp.device import profiles
+    from kws_exp.proof import latency
+
+    assert set(validate.CORES) == set(qemu.CORES) == set(latency.CLOCKS) == set(schema.Export().emulated_cores)
+    assert set(validate.CHOICES["export.profile"]) == set(profiles.PROFILES)
