@@ -23,11 +23,11 @@ class SynthesisRecipe:
 
     clips_per_word: int = 600
     other_clips_per_word: int = 40  # of each of OTHER_WORDS
-    rate: tuple[float, float] = (95, 260)  # words a minute, uniform in its logarithm
+    rate: tuple[float, float] = (80, 180)  # words a minute, uniform in its logarithm
     pitch_spread: float = 0.12  # of speakers around their voice's own: standard deviation of the logarithm
     pitch_range: tuple[float, float] = (10, 90)  # 0 is monotone, 50 the voice's own
     warp: tuple[float, float] = (0.88, 1.14)  # factor on all frequencies: vocal tracts of other lengths
-    breath_db: tuple[float, float] = (-40, -15)  # noise below the word, with its envelope
+    breath_db: tuple[float, float] = (-55, -20)  # noise below the word, with its envelope
     tilt_db: tuple[float, float] = (-2, 2)  # per octave
     equaliser_db: float = 3.0  # standard deviation of each octave's gain
     highpass_hz: tuple[float, float] = (20, 300)  # uniform in its logarithm, as lowpass_hz and reverb_s
@@ -38,7 +38,11 @@ class SynthesisRecipe:
     level_db: tuple[float, float] = (-35, -6)  # of the loudest 20 ms to full scale
     noise_db: tuple[float, float] = (-65, -15)  # of the noise to the loudest 20 ms
     noise_slope: tuple[float, float] = (-2.2, -0.2)  # its power falls as frequency to this: -2 brown, 0 white
-    centre_s: tuple[float, float] = (0.5, 0.11)  # of the word: mean, standard deviation
+    noise_swell_db: float = 3.0  # standard deviation of its level from one quarter of a second to the next
+    bursts: float = 1.0  # clicks, knocks and breaths in a clip, on average
+    burst_s: tuple[float, float] = (0.005, 0.15)  # uniform in the logarithm
+    burst_db: tuple[float, float] = (-40, -8)  # of a burst to the loudest 20 ms
+    centre_s: tuple[float, float] = (0.48, 0.17)  # of the word: mean, standard deviation
     clipped_share: float = 0.05  # of the clips are up to four times too loud
     short_share: float = 0.1  # of the clips end in digital silence
 

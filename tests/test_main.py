@@ -148,8 +148,9 @@ def test_a_misspelt_setting_in_a_yaml_file_is_refused(
 def test_help_and_errors_import_neither_tensorflow_nor_mlflow(arguments: str) -> None:
     code = (
         "import sys; from kws_exp.__main__ import main\n"
+        "heavy = {'tensorflow', 'keras', 'mlflow', 'matplotlib', 'scipy', 'numba', 'pandas'}\n"
         "try: main()\n"
-        "finally: print(sorted({'tensorflow', 'keras', 'mlflow', 'matplotlib', 'scipy', 'numba', 'pandas'} & set(sys.modules)))"
+        "finally: print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments.split()], capture_output=True, text=True, cwd=Path.cwd()

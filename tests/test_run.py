@@ -91,7 +91,7 @@ def test_the_main_job_leaves_everything(finished: RunFolder, place: Path) -> Non
     assert record.status == run_folder.FINISHED
     assert record.data["source"] == "synthetic"
     assert list(record.data["counts"]["training"]) == ["_silence_", "_unknown_", "yes", "no", "left"]
-    for name in ("model_int8.tflite", "model_float.tflite", "tflm/model_data.cc", "labels.txt", "saved_model", "c99/kws.c"):
+    for name in ("model_int8.tflite", "model_float.tflite", "tflm/model_data.cc", "saved_model", "c99/kws.c"):
         assert (finished.export / name).exists(), name
     manifest = run_folder.read_json(finished.export / "manifest.json")
     proof = run_folder.read_json(finished.export / "proof.json")

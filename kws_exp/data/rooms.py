@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kws_exp.data import espeak
-from kws_exp.data.noises import coloured
+from kws_exp.data.noises import coloured, contour
 from kws_exp.schema import CLIP_SAMPLES, SAMPLE_RATE
 
 if TYPE_CHECKING:
@@ -35,13 +35,27 @@ def record(spoken: Samples, recipe: SynthesisRecipe, rng: np.random.Generator) -
     loudest = np.max(np.mean(clip.reshape(-1, SAMPLE_RATE // 50) ** 2, axis=1))  # of 20 ms
     clip /= np.sqrt(loudest) + 1e-9
     noise = coloured(rng, CLIP_SAMPLES, rng.uniform(*recipe.noise_slope), bumps_db=4.0)
+    noise *= contour(rng, CLIP_SAMPLES, 0.25, recipe.noise_swell_db)
     clip += noise * _decibels(rng.uniform(*recipe.noise_db))
+    for _ in range(rng.poisson(recipe.bursts)):
+        _add_burst(clip, recipe, rng)
     clip *= _decibels(rng.uniform(*recipe.level_db))
     if rng.random() < recipe.clipped_share:
         clip *= rng.uniform(1, 4)
     if rng.random() < recipe.short_share:
         clip[int(rng.uniform(0.6, 0.98) * CLIP_SAMPLES) :] = 0
     return np.clip(np.round(clip * 32767), -32768, 32767).astype(np.int16)
+
+
+def _add_burst(clip: Samples, recipe: SynthesisRecipe, rng: np.random.Generator) -> None:
+    """Add a click, a knock or a breath: noise with a quick beginning and a slower end, anywhere in the clip."""
+    samples = int(SAMPLE_RATE * np.exp(rng.uniform(*np.log(recipe.burst_s))))
+    start = int(rng.integers(CLIP_SAMPLES - samples))
+    shape = np.linspace(1, 0, samples) ** rng.uniform(1, 6)
+    attack = max(1, int(rng.uniform(0, 0.3) * samples))
+    shape[:attack] *= np.linspace(0, 1, attack)
+    noise = coloured(rng, samples, rng.uniform(-2, 1), bumps_db=6.0) * shape
+    clip[start : start + samples] += noise * _decibels(rng.uniform(*recipe.burst_db))
 
 
 def trim(spoken: Samples) -> Samples:

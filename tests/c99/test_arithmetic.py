@@ -63,7 +63,8 @@ WITH_WEIGHT = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "MUL")
 def test_scales_are_divided_in_double(name: str, tmp_path: Path) -> None:
     """Quotients of 1 over an even number make ties, whose side the last bit of the multiplier decides."""
     random, zoo = np.random.default_rng(11), Zoo((1, 256, 1, 1))
-    options: dict[str, Any] = {"LEAKY_RELU": {"alpha": 0.1}, "MEAN": {"keepDims": True}}.get(name, {})
+    every: dict[str, dict[str, Any]] = {"LEAKY_RELU": {"alpha": 0.1}, "MEAN": {"keepDims": True}}
+    options = every.get(name, {})
     options |= {"strideH": 1, "strideW": 1, "depthMultiplier": 1} if name == "DEPTHWISE_CONV_2D" else {}
     options |= {"strideH": 1, "strideW": 1} if name == "CONV_2D" else {}
     shape = (256, 1) if name == "FULLY_CONNECTED" else (1, 256, 1, 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kws_exp.device import Golden, Written
+from kws_exp.device import Written
 
 from .compilers import CPP11, needs, program, run
 from .conftest import Case

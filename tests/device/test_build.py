@@ -58,9 +58,10 @@ int main(void)
 
 
 def change(path: Path, pattern: str, amount: int) -> None:
-    """Add to the first number after a pattern."""
+    """Add to the two hundredth sample of an array, or to its first number: the window leaves out the first sample."""
     text = path.read_text()
-    found = re.search(rf"(?s)({pattern}[^=]*= \{{\s*\{{?\s*)(-?\d+)", text)
+    before = r"(?:-?\d+,\s*){200}" if "pcm" in pattern else ""
+    found = re.search(rf"(?s)({pattern}[^=]*= \{{\s*\{{?\s*{before})(-?\d+)", text)
     assert found, pattern
     path.write_text(f"{text[: found.start(2)]}{int(found[2]) + amount}{text[found.end(2) :]}")
 
@@ -79,7 +80,7 @@ def test_make_passes_the_self_test_where_it_was_not_made(copied: Path) -> None:
         ("golden/golden.c", "kws_golden_pcm", 9000, r"vector 0, features, value \d+: \d+ instead of \d+"),
         ("golden/golden.c", "kws_golden_features", 1, r"vector 0, features, value 0: (\d+) instead of \d+"),
         ("golden/golden.c", "kws_golden_inputs", 1, r"vector 0, input, value 0: -?\d+ instead of -?\d+"),
-        ("golden/golden.c", "kws_golden_outputs", 1, r"vector 0, output, value 0: -128 instead of -127"),
+        ("golden/golden.c", "kws_golden_outputs", 1, r"vector 0, output, value 0: -?\d+ instead of -?\d+"),
     ],
 )
 def test_self_test_tells_the_first_difference(file: str, array: str, amount: int, report: str, copied: Path) -> None:
@@ -144,7 +145,8 @@ def test_self_test_passes_on_an_emulated_core(core: str, copied: Path) -> None:
 @pytest.mark.skipif(not qemu.available(), reason=f"not installed: {', '.join(qemu.missing())}")
 def test_self_test_fails_on_an_emulated_core(copied: Path) -> None:
     change(copied / "golden" / "golden.c", "kws_golden_outputs", 1)
-    assert "Cortex m4: vector 0, output, value 0: -128 instead of -127" in run(copied, "make", "qemu-m4", status=2)
+    printed = run(copied, "make", "qemu-m4", status=2)
+    assert re.search(r"Cortex m4: vector 0, output, value 0: -?\d+ instead of -?\d+", printed), printed
 
 
 def test_without_a_front_end_the_network_is_tested_alone(

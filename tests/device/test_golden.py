@@ -85,7 +85,7 @@ def test_vectors_must_belong_together(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="outputs: 3 vectors of int8 for 4 inputs"):
         Golden(good.pcm, good.features, good.inputs, good.outputs[:3])
     with pytest.raises(ValueError, match="inputs: 4 vectors of int16"):
-        Golden(None, None, good.inputs.astype(np.int16), good.outputs)  # type: ignore[arg-type]
+        Golden(None, None, good.inputs.astype(np.int16), good.outputs)
     with pytest.raises(ValueError, match="come together"):
         Golden(good.pcm, None, good.inputs, good.outputs)
 
