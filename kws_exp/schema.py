@@ -163,17 +163,6 @@ class Detector:
     minimum_count: int = 3  # runs of the network in the window, below which nothing is detected
     repeat: bool = False  # True: a word may follow itself, as in micro_speech; False: only after another label
 
-    def hop(self, frames: int, stride_ms: float) -> int:
-        """Return the frames from one run of the network to the next; by default what comes next to 100 ms.
-
-        At millions of instructions, a run for each frame of 20 ms is too often for a Cortex-M4.
-        """
-        return self.hop_frames or min(max(1, round(100 / stride_ms)), frames)
-
-    def runs(self, frames: int, stride_ms: float) -> int:
-        """Return how often the network runs within the averaging window."""
-        return int(self.average_window_ms / (self.hop(frames, stride_ms) * stride_ms)) + 1
-
 
 @dataclass
 class Export:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from operator import attrgetter
 
 from kws_exp import features, models, optimizer
 from kws_exp.errors import KwsError, nearest
-from kws_exp.schema import SILENCE, UNKNOWN, Config, SynthesisRecipe
+from kws_exp.schema import CLIP_SAMPLES, SAMPLE_RATE, SILENCE, UNKNOWN, Config, Detector, SynthesisRecipe
 
 CORES = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
 RANGES: dict[str, tuple[float, float]] = {
@@ -172,13 +172,21 @@ def _check_steps(config: Config) -> None:
 def _check_export(config: Config) -> None:
     for core in config.export.emulated_cores:
         _one_of("export.emulated_cores", core, CORES)
-    detector, frames = config.export.detector, config.features.frames
-    if detector.hop_frames > frames:
+    if config.export.detector != Detector():
+        _check_detector(config)
+
+
+def _check_detector(config: Config) -> None:
+    from kws_exp.c99.settings import Settings  # a tenth of a second, for those alone who change a setting
+
+    detector, front_end = config.export.detector, config.features
+    if detector.hop_frames > front_end.frames:
         raise KwsError(
-            f"export.detector.hop_frames={detector.hop_frames} must be at most {frames}, the frames of a clip: "
-            f"take export.detector.hop_frames={frames}, or 0 to run the network about ten times a second"
+            f"export.detector.hop_frames={detector.hop_frames} must be at most {front_end.frames}, the frames of a "
+            f"clip: take export.detector.hop_frames={front_end.frames}, or 0 to run the network ten times a second"
         )
-    runs = detector.runs(frames, config.features.stride_ms)
+    shape = (front_end.frames, front_end.width, front_end.stride_ms)
+    runs = Settings(config.labels, SAMPLE_RATE, CLIP_SAMPLES, *shape, **asdict(detector)).results - 1
     if detector.minimum_count > runs:
         raise KwsError(
             f"export.detector.minimum_count={detector.minimum_count} must be at most {runs}, as often as the network "

@@ -46,9 +46,13 @@ CORES = {
     "cortex-m4": Core("mps2-an386", ("-mcpu=cortex-m4",), 25),
     "cortex-m7": Core("mps2-an500", ("-mcpu=cortex-m7",), 25),
     "cortex-m33": Core("mps2-an505", ("-mcpu=cortex-m33",), 20, (0x10000000, 4 << 20), (0x38000000, 4 << 20)),
-    # hard: for its vector registers
+    # hard: for its vector registers; it starts at 0, where the memory is too small for the largest networks
     "cortex-m55": Core(
-        "mps3-an547", ("-mcpu=cortex-m55", "-mfloat-abi=hard"), 32, (0x0, 512 << 10), (0x20000000, 512 << 10)
+        "mps3-an547",
+        ("-mcpu=cortex-m55", "-mfloat-abi=hard", "-Wl,--defsym=VECTORS_ORIGIN=0x0"),
+        32,
+        (0x01000000, 2 << 20),
+        (0x20000000, 512 << 10),
     ),
 }
 
