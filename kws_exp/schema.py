@@ -24,9 +24,9 @@ class SynthesisRecipe:
     clips_per_word: int = 600
     other_clips_per_word: int = 40  # of each of OTHER_WORDS
     rate: tuple[float, float] = (80, 180)  # words a minute, uniform in its logarithm
-    pitch_spread: float = 0.12  # of speakers around their voice's own: standard deviation of the logarithm
+    pitch_spread: float = 0.25  # of speakers around their voice's own: standard deviation of the logarithm
     pitch_range: tuple[float, float] = (10, 90)  # 0 is monotone, 50 the voice's own
-    warp: tuple[float, float] = (0.88, 1.14)  # factor on all frequencies: vocal tracts of other lengths
+    warp: tuple[float, float] = (0.9, 1.4)  # factor on all frequencies: vocal tracts of other lengths
     breath_db: tuple[float, float] = (-55, -20)  # noise below the word, with its envelope
     tilt_db: tuple[float, float] = (-2, 2)  # per octave
     equaliser_db: float = 3.0  # standard deviation of each octave's gain

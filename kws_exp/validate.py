@@ -29,6 +29,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "data.synthetic.pitch_spread": (0, 1),
     "data.synthetic.equaliser_db": (0, 40),
     "data.synthetic.reverb_share": (0, 1),
+    "data.synthetic.noise_swell_db": (0, 40),
+    "data.synthetic.bursts": (0, 20),
     "data.synthetic.clipped_share": (0, 1),
     "data.synthetic.short_share": (0, 1),
     "augment.time_shift_ms": (0, 1000),

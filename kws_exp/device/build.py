@@ -82,15 +82,17 @@ def _short(core: str) -> str:
 def _core(core: str, board: qemu.Core, facts: Facts) -> str:
     """Return the variables of a core for make."""
     names = ("FLASH_ORIGIN", "FLASH_LENGTH", "RAM_ORIGIN", "RAM_LENGTH")
-    places = zip(names, (*board.flash, *board.ram), strict=True)
+    values = zip(names, (*board.flash, *board.ram), strict=True)
+    places = [f"-Wl,--defsym={name}={value}" for name, value in values]
+    linking = [flag for flag in board.flags if flag.startswith("-Wl,")]
     short = _short(core)
     return "\n".join(
         (
-            f"FLAGS_{short} = {' '.join(board.flags)}",
+            f"FLAGS_{short} = {' '.join(flag for flag in board.flags if flag not in linking)}",
             f"MACHINE_{short} = {board.machine}",
             f"MHZ_{short} = {board.mhz}",
             f"GOLDEN_{short} = {_vectors_that_fit(board, facts)}",
-            f"PLACES_{short} = {' '.join(f'-Wl,--defsym={name}={value}' for name, value in places)}",
+            f"PLACES_{short} = {' '.join((*linking, *places))}",
         )
     )
 

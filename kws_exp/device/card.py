@@ -11,6 +11,7 @@ from typing import Any
 
 from kws_exp.device.names import markdown
 from kws_exp.device.readme import figures, licence
+from kws_exp.markdown import table
 
 _FORMS = {
     "keras": "Keras, float32",
@@ -37,8 +38,9 @@ _LIMITS = """\
   be and run it through `make demo` (where the export has it).
 - Measured with the microphones of the recordings. Another microphone, its case and its gain change the features.
 - Accents, ages and languages are those of the data; no figure is broken down by speaker.
-- The thresholds of the detections are defaults unless the manifest holds others.
-- A latency on a device is not in this folder; instruction counts are (`make qemu-m4`), and they are exact.
+- Threshold and times of the detector (`detector` in the manifest) are settings; no recording chose them.
+- Nobody has timed a board. Instructions are counted exactly by an emulator (`make qemu-m4`), which knows no memory and
+  no cycles; latencies in the manifest, under `device`, are estimates made from them.
 """
 
 
@@ -64,8 +66,8 @@ def write(manifest: Mapping[str, Any], title: str) -> str:
 def _accuracy(accuracy: Mapping[str, float] | None) -> str:
     if not accuracy:
         return "Not measured."
-    rows = (f"| {_FORMS.get(form, markdown(form))} | {share:.1%} |" for form, share in accuracy.items())
-    return "\n".join(("| form | accuracy |", "| --- | --- |", *rows))
+    rows = ((_FORMS.get(form, markdown(form)), f"{share:.1%}") for form, share in accuracy.items())
+    return "\n".join(table(("form", "accuracy"), rows))
 
 
 def _provenance(provenance: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
