@@ -19,6 +19,7 @@ def section(manifest: Mapping[str, Any] | None, proof: Mapping[str, Any] | None)
         return lines
     lines += ["", proved(proof["device"])]
     lines += [sentence for part in ("c99", "detector") if (sentence := proof["omitted"].get(part))]
+    lines += [*map(_ethos_u, proof["ethos_u"])]
     lines += [f"Profile `{proof['profile']}`: {_profile(proof['unfit'])}", "", *_cores(proof["device"])]
     return lines
 
@@ -73,6 +74,15 @@ def _core(core: Mapping[str, Any]) -> list[str]:
         *counts,
         *map(_ms, (core["inference_ms"], core["frame_ms"])),
     ]
+
+
+def _ethos_u(found: Mapping[str, Any]) -> str:
+    if found["status"] != "estimated":
+        return f"{found['accelerator']}: {found['status']}."
+    return (
+        f"{found['accelerator']}: {found['cycles']:,} cycles, {found['ms']:.3g} ms at {found['clock_mhz']:g} MHz, "
+        f"{found['sram']:,} bytes of SRAM, {found['flash']:,} bytes of flash, as Vela estimates."
+    )
 
 
 def _ms(limits: list[float] | None) -> str:

@@ -177,6 +177,7 @@ class Export:
         ]
     )
     emulated_clips: int = 20  # on the Cortex-M4; the other cores run one
+    ethos_u: list[str] = field(default_factory=lambda: ["ethos-u55-128"])  # as Vela names them; needs kws-exp[ethos-u]
     detector: Detector = field(default_factory=Detector)
 
 

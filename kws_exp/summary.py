@@ -36,7 +36,7 @@ def terminal(folder: RunFolder) -> Group:
     for row in accuracy_rows(evaluation(folder), proof):
         table.add_row(*row)
     lines = [f"{name}: {value}" for name, value in sizes(manifest)] if manifest else []
-    lines += device_lines(proof["device"]) if proof else []
+    lines += [*device_lines(proof["device"]), *proof["unfit"], *_no_c(proof)] if proof else []
     lines += [f"report: {folder.path / 'report.md'}", *_links(folder.record())]
     return Group(*([table] if table.row_count else []), *map(Text, lines))
 
@@ -97,6 +97,11 @@ def device_lines(device: Mapping[str, Any]) -> list[str]:
         return [*lines, f"emulated Cortex-M cores: {device['emulation']}"]
     names = ", ".join(f"{core['name'].removeprefix('cortex-')} {core['status']}" for core in device["cores"])
     return [*lines, f"on emulated cores: {names}", *_main_core(device["cores"][0])]
+
+
+def _no_c(proof: Mapping[str, Any]) -> list[str]:
+    """Return why there is no C, or none of the features."""
+    return [sentence for part in ("c99", "detector") if (sentence := proof["omitted"].get(part))][:1]
 
 
 def _main_core(core: Mapping[str, Any]) -> list[str]:

@@ -169,4 +169,4 @@ def _proof() -> dict[str, Any]:
         "cores": [core],
         "method": "estimate",
     }
-    return {"forms": forms, "device": device, "profile": "tflm", "unfit": [], "omitted": {}}
+    return {"forms": forms, "device": device, "profile": "tflm", "unfit": [], "ethos_u": [], "omitted": {}}

@@ -72,8 +72,8 @@ def trim(spoken: Samples) -> Samples:
 def _vocal_tract(spoken: Samples, recipe: SynthesisRecipe, rng: np.random.Generator) -> Samples:
     """Resample to 16 kHz by a factor beside the true one, which moves formants and pitch, and not evenly.
 
-    The voices are men's, four in five. With factors up to 1.4, children's, and pitches spread to go with them, 87.4 % of
-    2,358 recorded clips were right; up to 1.14, 84.9 %; with the pitches alone, 82.6 %.
+    The voices are men's, four in five. With factors up to 1.4, children's, and pitches spread to go with them, 87.4 %
+    of 2,358 recorded clips were right; up to 1.14, 84.9 %; with the pitches alone, 82.6 %.
     """
     import scipy.fft
 

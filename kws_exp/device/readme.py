@@ -16,7 +16,7 @@ from kws_exp.markdown import table
 
 _FILES = {
     "always": {
-        "manifest.json": "features, quantisation, operators, hashes and, under `device`, what each core was seen to need",
+        "manifest.json": "features, quantisation, operators, hashes; under `device` what each core was seen to need",
         "model_int8.tflite": "the model, int8 in and out, batch 1",
         "labels.txt": "a label a line, in the order of the output",
         "MODEL_CARD.md": "what it is for, what it was trained on, how well it does, what is not known",

@@ -25,9 +25,10 @@ from kws_exp.device.golden import Golden
 from kws_exp.export import manifest
 from kws_exp.export.quantize import quantize
 from kws_exp.features import micro
-from kws_exp.proof import forms, generated
+from kws_exp.proof import forms, generated, vela
 from kws_exp.proof.forms import Forms
 from kws_exp.proof.generated import Device, Expected
+from kws_exp.proof.vela import EthosU
 
 __all__ = ["Device", "Forms", "Partition", "Proof", "prove"]
 
@@ -52,6 +53,7 @@ class Proof:
     device: Device
     profile: str
     unfit: tuple[str, ...]  # why the model could not load on a device of the profile
+    ethos_u: tuple[EthosU, ...]
     omitted: Mapping[str, str]  # parts of the export that could not be written, and why
 
 
@@ -79,7 +81,8 @@ def prove(folder: Path, config: schema.Config, tested: Partition) -> Proof:
             folder, described, expected, config.export.emulated_cores, config.export.emulated_clips
         )
     unfit = tuple(profiles.check(described, profiles.PROFILES[config.export.profile]))
-    proof = Proof(compared, proved, config.export.profile, unfit, omitted)
+    ethos_u = vela.estimate(folder / "model_int8.tflite", config.export.ethos_u)
+    proof = Proof(compared, proved, config.export.profile, unfit, ethos_u, omitted)
     run_folder.write_json(folder / "proof.json", asdict(proof))
     manifest.add_device(folder, asdict(proved))
     return proof

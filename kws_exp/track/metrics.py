@@ -18,6 +18,8 @@ def of(folder: RunFolder) -> dict[str, float]:
         found |= _test_scores(Evaluation.from_json(run_folder.read_json(folder.path / "evaluation.json")))
     if (folder.export / "manifest.json").exists():
         found |= _device_figures(run_folder.read_json(folder.export / "manifest.json"))
+    if (folder.export / "proof.json").exists():
+        found |= _ethos_figures(run_folder.read_json(folder.export / "proof.json"))
     return found | {f"wall_seconds/{stage}": value for stage, value in folder.record().seconds.items()}
 
 
@@ -41,6 +43,16 @@ def _device_figures(manifest: dict[str, Any]) -> dict[str, float]:
         figures["export/arena_bytes"] = manifest["arena"]["host_bisect"]
     figures |= {f"test/accuracy_{form}": value for form, value in (manifest["accuracy"] or {}).items()}
     return figures | _core_figures(manifest["device"] or {})
+
+
+def _ethos_figures(proof: dict[str, Any]) -> dict[str, float]:
+    """Return what Vela estimates for each Ethos-U."""
+    return {
+        f"device/{found['accelerator']}/{key}": float(found[key])
+        for found in proof["ethos_u"]
+        if found["status"] == "estimated"
+        for key in ("cycles", "ms", "sram", "flash")
+    }
 
 
 def _core_figures(device: dict[str, Any]) -> dict[str, float]:

@@ -17,7 +17,7 @@ from kws_exp.c99 import host, qemu
 from kws_exp.export import Exported, export, interpreters
 from kws_exp.export.manifest import arena
 from kws_exp.export.quantize import quantize
-from kws_exp.proof import Partition, Proof, forms, prove
+from kws_exp.proof import Partition, Proof, forms, prove, vela
 from tests.export.conftest import build
 from tests.proof.conftest import Spotter
 
@@ -61,6 +61,23 @@ def test_emulated_cores_give_the_same_bytes_and_what_they_cost(proved: Spotter) 
     assert 500_000 < main.inference_instructions < 3_000_000
     assert main.frame_instructions is not None and 40_000 < main.frame_instructions < 90_000
     assert 0 < main.inference_ms.low < main.inference_ms.high
+
+
+@needs_tflm
+def test_vela_estimates_an_ethos_u(proved: Spotter) -> None:
+    (found,) = proved.proof.ethos_u
+    assert (found.accelerator, found.status) == ("ethos-u55-128", "estimated")
+    assert 10_000 < found.cycles < 200_000
+    assert found.ms == pytest.approx(found.cycles / found.clock_mhz / 1000, rel=0.01)
+    assert 4_000 < found.sram < 16_000 < found.flash < 40_000
+
+
+def test_what_vela_cannot_do_is_told(proved: Spotter, monkeypatch: pytest.MonkeyPatch) -> None:
+    (failed,) = vela.estimate(proved.folder / "model_int8.tflite", ["ethos-u99"])
+    assert failed.status.startswith("failed: ")
+    monkeypatch.setattr(vela, "PACKAGE", "no_such_package")
+    (missing,) = vela.estimate(proved.folder / "model_int8.tflite", ["ethos-u55-128"])
+    assert missing.status == "not run: ethos-u-vela is not installed"
 
 
 @needs_tflm
