@@ -28,8 +28,8 @@ def main(folder: str, *names: str) -> None:
     print(f"{HEAD}\n|{'---|' * HEAD.count(' | ')}---|")
     for name in names or ARCHITECTURES:
         with tempfile.TemporaryDirectory() as scratch:
-            overrides = [f"data.dir={folder}", "words=[yes,no]", f"model={name}", f"train.steps=[{STEPS.get(name, 300)}]"]
-            command = [sys.executable, "-m", "kws_exp", *overrides, "tracking=off", f"output_dir={scratch}"]
+            command = [sys.executable, "-m", "kws_exp", f"data.dir={folder}", "words=[yes,no]", f"model={name}"]
+            command += [f"train.steps=[{STEPS.get(name, 300)}]", "tracking=off", f"output_dir={scratch}"]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             (proof,) = Path(scratch).glob("runs/*/export/proof.json")
             print(_row(name, run_folder.read_json(proof)), flush=True)
@@ -41,7 +41,8 @@ def _row(name: str, proof: dict[str, Any]) -> str:
     cores = ", ".join(f"{core['name'].removeprefix('cortex-')} {core['status']}" for core in device["cores"])
     main_core = device["cores"][0]
     cells = [
-        *(f"`{name}`", f"{STEPS.get(name, 300)}", f"{forms['accuracy']['keras']:.1%}", f"{forms['accuracy']['int8_tflm']:.1%}"),
+        *(f"`{name}`", f"{STEPS.get(name, 300)}"),
+        *(f"{forms['accuracy'][form]:.1%}" for form in ("keras", "int8_tflm")),
         *(f"{forms['clips']}", f"{equal:,} of {sum(device['compared'].values()):,}", cores),
         *(f"{main_core['flash']:,}", f"{main_core['ram']:,}", f"{forms['arena']['host_bisect']:,}"),
         f"{main_core['inference_instructions']:,}",
