@@ -92,8 +92,8 @@ def complete(config: Config, synthetic: bool) -> None:
     # in validation and from 80.5 to 81.8 % in testing, mean of 3 seeds
     data.unknown_percentage = _default(data.unknown_percentage, 2 * share if synthetic else share)
     config.optimizer.schedule = optimizer.schedule(config.optimizer, config.train.steps)
-    augment.time_mask_ms = _default(augment.time_mask_ms, 240.0 if synthetic else 0.0)
-    augment.frequency_mask = _default(augment.frequency_mask, 0.25 if synthetic else 0.0)
+    augment.time_mask_ms = _default(augment.time_mask_ms, 120.0 if synthetic else 0.0)
+    augment.frequency_mask = _default(augment.frequency_mask, 0.12 if synthetic else 0.0)
 
 
 def check_words(words: Sequence[str], available: Sequence[str] | None = None) -> None:

@@ -54,7 +54,7 @@ def test_default_share_of_silence_and_unknown_is_the_course_s(words: list[str], 
     assert (config.data.silence_percentage, config.data.unknown_percentage) == (share, 40)
 
 
-@pytest.mark.parametrize(("synthetic", "masks"), [(True, (240, 0.25)), (False, (0, 0))])
+@pytest.mark.parametrize(("synthetic", "masks"), [(True, (120, 0.12)), (False, (0, 0))])
 def test_masks_are_for_synthetic_speech_unless_given(synthetic: bool, masks: tuple[float, float]) -> None:
     config, given = composed(), composed("augment.time_mask_ms=80", "augment.frequency_mask=0.1")
     for each in (config, given):

@@ -25,6 +25,8 @@ SMALL = [
     "train.save_interval=7",
     "train.log_interval=5",
     "export.calibration_clips=50",
+    "export.emulated_cores=[cortex-m4]",
+    "export.emulated_clips=2",
 ]
 
 

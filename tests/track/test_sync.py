@@ -43,6 +43,8 @@ def test_all_of_a_folder_arrives(output_dir: Path, client: MlflowClient) -> None
     assert run.data.metrics["export/arena_bytes"] == 9616
     assert run.data.metrics["test/accuracy_int8_tflm"] == 0.889
     assert run.data.metrics["wall_seconds/training"] == 41.5
+    assert run.data.metrics["verified/cortex-m4/flash"] == 27_528
+    assert run.data.metrics["verified/bytes_different"] == 0
     dataset = run.inputs.dataset_inputs[0].dataset
     assert (dataset.name, dataset.digest) == ("synthetic", "89abcdef01234567")
     assert json.loads(dataset.profile)["clips"]["training"] == 864
