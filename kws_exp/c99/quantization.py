@@ -1,8 +1,8 @@
 """Real multipliers as the integers that TensorFlow Lite Micro derives from them when it loads a model.
 
 Quotients of scales are double, the limits of an activation single precision, as there: a multiplier that differs
-in its last bit turns the occasional output byte. (TensorFlow Lite Micro before 2025 takes some of these quotients
-in single precision, too; the interpreter that this project proves its models with does not.)
+in its last bit turns the occasional output byte. Published sources of TensorFlow Lite Micro take some quotients in
+single precision, too; its interpreter in the package tflite-micro, the measure here, does not.
 """
 
 from __future__ import annotations
