@@ -84,7 +84,7 @@ def prove(folder: Path, config: schema.Config, tested: Partition) -> Proof:
     ethos_u = vela.estimate(folder / "model_int8.tflite", config.export.ethos_u)
     proof = Proof(compared, proved, config.export.profile, unfit, ethos_u, omitted)
     run_folder.write_json(folder / "proof.json", asdict(proof))
-    manifest.add_device(folder, asdict(proved))
+    manifest.add_device(folder, {**asdict(proved), "omitted": dict(omitted)})
     return proof
 
 

@@ -101,6 +101,7 @@ def test_all_forms_agree_and_features_prove_the_network_alone(
     assert proof.device.scope == "from the network's input to its output"
     assert (proof.device.host, proof.device.compared) == ("equal", {"outputs": 960})
     assert "log_mel" in proof.omitted["detector"]
+    assert written["device"]["omitted"] == proof.omitted
 
 
 def test_without_tflite_micro_the_rest_is_proved(
