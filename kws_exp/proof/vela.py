@@ -39,7 +39,7 @@ def estimate(model: Path, accelerators: list[str]) -> tuple[EthosU, ...]:
 
 def _estimate(model: Path, accelerator: str) -> EthosU:
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "ethosu.vela.vela", str(model), "--accelerator-config", accelerator]
+        command = [sys.executable, "-m", "ethosu.vela", str(model), "--accelerator-config", accelerator]
         done = subprocess.run([*command, "--output-dir", folder], capture_output=True, text=True, errors="replace")
         found = list(Path(folder).glob("*_summary_*.csv"))
         if done.returncode or not found:
