@@ -17,7 +17,8 @@ from typing import Any
 from kws_exp import run_folder
 from kws_exp.models import ARCHITECTURES
 
-STEPS = {"ds_cnn": 1000}  # of training, else 300: batch normalisation needs a thousand to settle
+# of training: batch normalisation needs a thousand to settle
+STEPS = dict.fromkeys(ARCHITECTURES, 300) | {"ds_cnn": 1000}
 HEAD = (
     "| model | steps | accuracy Keras | int8 | clips | bytes equal, host | cores | flash | RAM | arena | instructions |"
 )
@@ -29,7 +30,7 @@ def main(folder: str, *names: str) -> None:
     for name in names or ARCHITECTURES:
         with tempfile.TemporaryDirectory() as scratch:
             command = [sys.executable, "-m", "kws_exp", f"data.dir={folder}", "words=[yes,no]", f"model={name}"]
-            command += [f"train.steps=[{STEPS.get(name, 300)}]", "tracking=off", f"output_dir={scratch}"]
+            command += [f"train.steps=[{STEPS[name]}]", "tracking=off", f"output_dir={scratch}"]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             (proof,) = Path(scratch).glob("runs/*/export/proof.json")
             print(_row(name, run_folder.read_json(proof)), flush=True)
@@ -41,7 +42,7 @@ def _row(name: str, proof: dict[str, Any]) -> str:
     cores = ", ".join(f"{core['name'].removeprefix('cortex-')} {core['status']}" for core in device["cores"])
     main_core = device["cores"][0]
     cells = [
-        *(f"`{name}`", f"{STEPS.get(name, 300)}"),
+        *(f"`{name}`", f"{STEPS[name]}"),
         *(f"{forms['accuracy'][form]:.1%}" for form in ("keras", "int8_tflm")),
         *(f"{forms['clips']}", f"{equal:,} of {sum(device['compared'].values()):,}", cores),
         *(f"{main_core['flash']:,}", f"{main_core['ram']:,}", f"{forms['arena']['host_bisect']:,}"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -19,19 +20,27 @@ from kws_exp import config as configuration
 from kws_exp import start, usage
 from kws_exp.errors import KwsError, complain
 
+if TYPE_CHECKING:
+    from kws_exp.sweep.outcome import Outcome
+
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 WANTS_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"
 
 
 @hydra.main(version_base="1.3", config_path=str(configuration.CONFIG_ROOT / "conf"), config_name="config")
-def task(composed: configuration.Composed) -> float | None:
-    """Check one composed configuration and run it; return its score for sweeps."""
+def task(composed: configuration.Composed) -> float | Outcome | None:
+    """Check one composed configuration and run it; return its validation accuracy, or how a sweep's trial ended."""
     hydra_config = HydraConfig.get()
     try:
-        started = start.begin(configuration.from_hydra(composed), list(hydra_config.overrides.task))
+        config, sweeper = configuration.both(composed)
+        if sweeper.trial is not None:  # a job that a launcher runs for a sweep
+            from kws_exp.sweep import launch
+
+            return launch.job(config, sweeper)
+        started = start.begin(config, list(hydra_config.overrides.task))
         from kws_exp import run
 
-        return run.run(started)
+        return run.run(started).get("accuracy")
     except KwsError as error:
         if hydra_config.mode == RunMode.MULTIRUN:
             raise  # Hydra names the job and goes on with the others
@@ -47,7 +56,8 @@ def main() -> None:
     if {"--help", "-h"} & set(sys.argv[1:]):
         print(usage.text(configuration.CONFIG_ROOT, configuration.GROUPS))
         return
-    configuration.register()
+    configuration.register(sys.argv[1:])
+    sys.path.append(str(configuration.PACKAGE / "plugins"))  # where Hydra finds our sweeper
     try:
         task()
     except KwsError as error:

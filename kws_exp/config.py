@@ -9,20 +9,25 @@ into the one sentence a user needs. The surprising fact: YAML reads an unquoted 
 from __future__ import annotations
 
 import contextlib
+import copy
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+import hydra
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import OverrideType
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from kws_exp import features, models
 from kws_exp.errors import KwsError, nearest
-from kws_exp.schema import Config
+from kws_exp.schema import Composition, Config, Sweeper
 
 PACKAGE = Path(__file__).resolve().parent
 # a built wheel carries conf/ and sweeps/ inside the package, a clone beside it
@@ -33,36 +38,85 @@ Composed = DictConfig  # for those who only pass one on
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError)
 
 
-def register() -> None:
+def register(overrides: Sequence[str] = ()) -> None:
     """Tell Hydra the types of the configuration, and the files of ``sweeps/`` as a group beside those of ``conf/``.
 
-    Not by way of the search path: Hydra would take every folder of the repository for a group.
+    Not by way of the search path: Hydra would take every folder of the repository for a group. An override
+    ``experiment=PATH.yaml`` makes an experiment of that file.
     """
     store = ConfigStore.instance()
-    store.store(name="schema", node=Config)
+    store.store(name="schema", node=Composition)
     for name, architecture in models.ARCHITECTURES.items():
         store.store(group="schema/model", name=name, node=architecture.settings)
     for name, front_end in features.FRONT_ENDS.items():
         store.store(group="schema/features", name=name, node=front_end.settings)
     for path in sorted((CONFIG_ROOT / "sweeps").glob("*.yaml")):
         store.store(group="sweeps", name=path.stem, node=OmegaConf.load(path), package="_global_")
+    for name in (item.partition("=")[2] for item in overrides if item.startswith("experiment=")):
+        if name.endswith(".yaml") and Path(name).is_file():
+            group, _, stem = f"experiment/{name}".rpartition("/")
+            store.store(group=group, name=stem, node=OmegaConf.load(name), package="_global_")
 
 
 def from_hydra(composed: DictConfig) -> Config:
     """Turn a composed configuration into plain dataclasses; refuse keys that no dataclass has."""
+    return both(composed)[0]
+
+
+def both(composed: DictConfig) -> tuple[Config, Sweeper]:
+    """Return the experiment, as :func:`from_hydra` does, and how a sweep varies it."""
     unknown = next(_unknown_keys(composed), None)
     if unknown is not None:
         raise KwsError(_unknown_key(*unknown))
     try:
-        config: Config = OmegaConf.to_object(composed)  # type: ignore[assignment]
+        found: Composition = OmegaConf.to_object(composed)  # type: ignore[assignment]
     except OmegaConfBaseException as error:
         raise KwsError(explain(error)) from error
-    return config
+    return Config(**{item.name: getattr(found, item.name) for item in fields(Config)}), found.sweeper
+
+
+def compose(overrides: Sequence[str]) -> DictConfig:
+    """Compose as Hydra does, in 10 ms instead of 130 when only values differ from an earlier call.
+
+    Values are put into a copy of what their choices (``model=ds_cnn``) compose to, which is what Hydra does last.
+
+    Raises:
+        KwsError: Hydra refuses; the sentence says why.
+    """
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+        plain = [item for item in parsed if item.type == OverrideType.CHANGE and item.key_or_group not in GROUPS]
+        composed = copy.deepcopy(_chosen(tuple(str(item.input_line) for item in parsed if item not in plain)))
+        for item in plain:
+            OmegaConf.update(composed, item.key_or_group, item.value(), merge=True)
+    except COMPOSITION_ERRORS as error:
+        if not is_composition_error(error):
+            raise
+        raise KwsError(explain(error)) from error
+    return composed
+
+
+def holds_list(composed: DictConfig, setting: str) -> bool:
+    """Whether a setting is a list."""
+    return isinstance(OmegaConf.select(composed, setting, throw_on_missing=False), ListConfig)
+
+
+@functools.lru_cache(maxsize=64)
+def _chosen(overrides: tuple[str, ...]) -> DictConfig:
+    return hydra.compose("config", list(overrides))
 
 
 def to_yaml(config: Config) -> str:
     """Return the whole configuration as YAML that :func:`load` reads back."""
     return OmegaConf.to_yaml(OmegaConf.structured(config))
+
+
+def to_experiment(config: Config, header: str) -> str:
+    """Return a configuration as a file of ``conf/experiment/``: complete, under a comment of one line."""
+    stored = OmegaConf.create(to_yaml(config))
+    groups = {"features": config.features.name, "model": config.model.name}
+    stored = OmegaConf.merge({"defaults": [{f"override /{group}": name} for group, name in groups.items()]}, stored)
+    return f"# @package _global_\n# {header}\n{OmegaConf.to_yaml(stored)}"
 
 
 def load(path: Path) -> Config:
@@ -77,7 +131,8 @@ def load(path: Path) -> Config:
 
 def is_composition_error(error: Exception) -> bool:
     """Tell an error of the composition from others of its type: ``model=null`` raises a plain ValueError."""
-    return not isinstance(error, ValueError) or str(error).startswith("Config group override")
+    named = isinstance(error, OmegaConfBaseException) or str(error).startswith("Config group override")
+    return named or not isinstance(error, ValueError)
 
 
 def explain(error: Exception) -> str:
@@ -144,13 +199,13 @@ def _example(kind: str, value: str) -> str:
 
 
 def _all_settings() -> list[str]:
-    sections = [item.name for item in fields(Config)]
+    sections = [item.name for item in fields(Composition)]
     kinds = {name: _section_type(name) for name in sections}
     return [f"{name}.{item.name}" for name, kind in kinds.items() if kind for item in fields(kind)]
 
 
 def _section_type(name: str) -> Any:
-    kind = OmegaConf.structured(Config)._get_node(name)
+    kind = OmegaConf.structured(Composition)._get_node(name)
     return kind._metadata.ref_type if isinstance(kind, DictConfig) and is_dataclass(kind._metadata.ref_type) else None
 
 

@@ -121,6 +121,19 @@ def wilson(correct: int, total: int) -> tuple[float, float]:
     return (max(0.0, min(low, share)), min(1.0, max(high, share)))  # rounding must not exclude 0 or 1
 
 
+def mean_interval(accuracies: Sequence[float], clips: int) -> tuple[float, float]:
+    """Return a 95 % interval of the mean accuracy of several seeds, all tested on the same clips.
+
+    Two independent doubts add up: which clips happen to be in the partition, p (1 - p) / clips, which more seeds do not
+    lessen, and how the seeds fell, variance / seeds. One seed: :func:`wilson`.
+    """
+    mean = float(np.mean(accuracies))
+    if len(accuracies) == 1:
+        return wilson(round(mean * clips), clips)
+    half = Z_95 * np.sqrt(mean * (1 - mean) / clips + np.var(accuracies, ddof=1) / len(accuracies))
+    return (max(0.0, float(mean - half)), min(1.0, float(mean + half)))
+
+
 def score(
     labels: Sequence[str],
     true: NDArray[np.integer[Any]],

@@ -11,6 +11,8 @@ import os
 import sys
 from collections.abc import Iterator
 
+from kws_exp.cpu import cores
+
 
 def start(seed: int) -> None:
     """Import TensorFlow, clear what an earlier run of this process left, and make all operations deterministic."""
@@ -23,6 +25,7 @@ def start(seed: int) -> None:
         keras.backend.clear_session()
         keras.utils.set_random_seed(seed)
         tf.config.experimental.enable_op_determinism()
+        _divide_cores()
         tf.zeros(1)
 
 
@@ -31,6 +34,15 @@ def load() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _no_stderr():
         import tensorflow  # noqa: F401
+
+
+def _divide_cores() -> None:
+    """Keep TensorFlow to its share of the cores; it can be told so before its first operation alone."""
+    import tensorflow as tf
+
+    if cores() != os.cpu_count() and not tf.config.threading.get_intra_op_parallelism_threads():
+        tf.config.threading.set_intra_op_parallelism_threads(cores())
+        tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
 @contextlib.contextmanager

@@ -41,6 +41,8 @@ class MultirunParent(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Make the group's folder and run, and hand its id to the jobs."""
+        if not config.hydra.sweeper._target_.startswith("hydra._internal."):
+            return  # another sweeper makes its own group
         composed = copy.deepcopy(config)
         with open_dict(composed):
             overrides = list(composed.pop("hydra").overrides.task)

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kws_exp import augment
+from kws_exp.cpu import cores
 from kws_exp.data import TRAINING, Dataset
 from kws_exp.features import Extract
 from kws_exp.schema import Config
 
 Batch = tuple[NDArray[np.float32], NDArray[np.int64]]  # features (batch, frames, width), labels (batch,)
-THREADS = 2
 AHEAD = 4  # batches under way or waiting; 1 MB each at 49x40
 
 
@@ -33,7 +33,7 @@ def batches(config: Config, dataset: Dataset, extract: Extract, first: int, last
         return augment.hide(draws, features), draws.labels
 
     waiting: deque[Future[Batch]] = deque()
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(min(cores(), 2)) as pool:
         try:
             for step in range(first, last + 1):
                 waiting.append(pool.submit(make, step))

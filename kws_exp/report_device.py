@@ -17,9 +17,7 @@ def section(manifest: Mapping[str, Any] | None, proof: Mapping[str, Any] | None)
     lines = ["## On the device", "", *table(["", ""], _needs(manifest))]
     if proof is None:
         return lines
-    lines += ["", proved(proof["device"])]
-    lines += [sentence for part in ("c99", "detector") if (sentence := proof["omitted"].get(part))]
-    lines += [*map(_ethos_u, proof["ethos_u"])]
+    lines += ["", proved(proof["device"]), *summary.no_c(proof), *map(_ethos_u, proof["ethos_u"])]
     lines += [f"Profile `{proof['profile']}`: {_profile(proof['unfit'])}", "", *_cores(proof["device"])]
     return lines
 

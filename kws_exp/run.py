@@ -7,7 +7,7 @@ Called by ``kws_exp.__main__`` with what ``kws_exp.start`` has opened. Everythin
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,11 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kws_exp import augment, data, export, features, framework, models, pipeline, proof, report, run_folder, summary
+from kws_exp.checkpoint import Score
 from kws_exp.console import Watch
-from kws_exp.data import TESTING, TRAINING, Dataset
+from kws_exp.data import TESTING, TRAINING, VALIDATION, Dataset
 from kws_exp.errors import KwsError
 from kws_exp.features import Extract
-from kws_exp.run_folder import FAILED, FINISHED, KILLED
+from kws_exp.proof import forms
+from kws_exp.run_folder import FAILED, FINISHED, KILLED, PRUNED
+from kws_exp.signals import Pruned
 from kws_exp.start import Started
 from kws_exp.tensorboard import EventFiles
 from kws_exp.track import process, store
@@ -32,28 +35,40 @@ if TYPE_CHECKING:
 SKIPPED_SHOWN = 5  # unreadable files named on the terminal
 
 
-def run(started: Started) -> float | None:
-    """Do one run, or finish an interrupted one; return its best validation accuracy.
+@dataclass(frozen=True)
+class InSweep:
+    """What a run has to do besides, as the trial of a sweep, which tracks it from outside."""
+
+    report: Callable[[int, float], None]  # of each validation pass: step and accuracy; may raise Pruned
+    wants_device: bool  # whether validation accuracy in the device's arithmetic counts
+
+
+def run(started: Started, sweep: InSweep | None = None) -> dict[str, float]:
+    """Do one run, or finish an interrupted one; return its scores (:func:`kws_exp.summary.scores`).
 
     Raises:
         KwsError: a mistake of the user.
         KeyboardInterrupt: after Ctrl-C; the run can be resumed.
+        Pruned: by the sweep.
     """
     watch = Watch(started.config.verbosity)
     watch.log_to(started.folder.path / "log.txt")
-    tracker = _open_tracker(started)
+    tracker = None if sweep else _open_tracker(started)
     status = FAILED
     try:
-        accuracy = Line(started, watch, tracker).go()
+        Line(started, watch, tracker, sweep).go()
         status = FINISHED
-        return accuracy
+        return summary.scores(started.folder)
+    except Pruned:
+        status = PRUNED
+        raise
     except KeyboardInterrupt:
         status = KILLED
         elsewhere = "" if started.config.output_dir == "mlruns" else f" output_dir={started.config.output_dir}"
         watch.say(f"stopped; go on with: python -m kws_exp resume={started.folder.path.name}{elsewhere}")
         raise
     finally:
-        _close(started, watch, tracker, status)
+        _close(started, watch, tracker, status, sweep)
 
 
 @dataclass
@@ -63,9 +78,10 @@ class Line:
     started: Started
     watch: Watch
     tracker: process.Tracker | None
+    sweep: InSweep | None = None
     events: EventFiles | None = None
 
-    def go(self) -> float | None:
+    def go(self) -> None:
         """Run all stages."""
         config, folder, record = self.started.config, self.started.folder, self.started.record
         with self._stage("data"):
@@ -90,7 +106,8 @@ class Line:
             if len(test):
                 with self._stage("proof"):
                     self._prove(dataset, test, logits)
-        return trained.best.accuracy if trained.best else None
+            if self.sweep and self.sweep.wants_device:
+                self._validate_on_device(dataset, extract)
 
     def _data(self) -> Dataset:
         self.watch.say(data.describe(self.started.config))
@@ -153,12 +170,22 @@ class Line:
         tested = proof.Partition(test, dataset.partitions[TESTING].labels, logits, audio)
         proof.prove(self.started.folder.export, config, tested)
 
-    def _saved(self, step: int) -> None:
+    def _validate_on_device(self, dataset: Dataset, extract: Extract) -> None:
+        features = pipeline.partition_features(self.started.config, dataset, extract, VALIDATION)
+        folder, labels = self.started.folder, dataset.partitions[VALIDATION].labels
+        run_folder.write_json(
+            folder.path / summary.DEVICE_VALIDATION,
+            {"accuracy": forms.device_accuracy(folder.export, features, labels)},
+        )
+
+    def _saved(self, step: int, found: Score | None) -> None:
         if self.events:
             self.events.update()
         trouble = self.tracker.sync(step) if self.tracker else None
         if trouble:
             self.watch.say(f"tracking: {trouble}; training goes on", "warning")
+        if self.sweep and found:
+            self.sweep.report(step, found.accuracy)
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
@@ -177,14 +204,14 @@ def _open_tracker(started: Started) -> process.Tracker | None:
     return process.Tracker(started.folder, store.resolve(uri, started.config.output_dir)).open()
 
 
-def _close(started: Started, watch: Watch, tracker: process.Tracker | None, status: str) -> None:
+def _close(started: Started, watch: Watch, tracker: process.Tracker | None, status: str, sweep: InSweep | None) -> None:
     """Write the report and the final state, and wait for the tracking process to have it all."""
     started.record.status = status
     started.folder.write_record(started.record)
-    if status == FINISHED:
+    if status == FINISHED and not (sweep and started.config.tracking.enabled):  # else whoever tracks it writes it
         report.write(started.folder)
     trouble = tracker.finish(status) if tracker else None
-    if status == FINISHED:
+    if status == FINISHED and not sweep:
         watch.say(summary.terminal(started.folder))
     if trouble:
         watch.say(f"kws_exp: {trouble}", "error")

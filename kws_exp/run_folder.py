@@ -28,10 +28,14 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from kws_exp.errors import KwsError
 
 NAME_CHARACTERS = 80  # of a run's name in its folder's: file systems end at 255 bytes
 RUNNING, FINISHED, FAILED, KILLED = "RUNNING", "FINISHED", "FAILED", "KILLED"
+SWEEP = "sweep.json"  # marks the folder of a sweep (kws_exp.sweep.group)
+PRUNED = "PRUNED"  # ended by its sweep, for good
 
 
 @dataclass
@@ -88,6 +92,11 @@ class RunFolder:
         known = {item.name for item in fields(RunRecord)}
         content = read_json(self.path / "run.json")
         return RunRecord(**{key: value for key, value in content.items() if key in known})
+
+    def settings(self) -> dict[str, Any]:
+        """Read ``config.yaml`` as plain values."""
+        content: dict[str, Any] = yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8"))
+        return content
 
     def write_record(self, record: RunRecord) -> None:
         """Replace ``run.json``."""

@@ -9,7 +9,7 @@ setting cannot get past the start. Settings of one architecture or one front end
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 SAMPLE_RATE = 16_000  # Hz; every clip is brought to this rate, as in the classic trainer
 CLIP_SAMPLES = 16_000  # one second, the length of every clip
@@ -216,3 +216,50 @@ class Config:
     def labels(self) -> tuple[str, ...]:
         """Class names in output order: silence, unknown, then the keywords in the given order."""
         return (SILENCE, UNKNOWN, *self.words)
+
+
+@dataclass
+class Limits:
+    """What a trial must keep, by measure (kws_exp.sweep.measures): a number, "<= NUMBER" or ">= NUMBER"."""
+
+    accuracy: Any = None  # a bare number is the lowest of an accuracy, of all else the highest
+    loss: Any = None
+    device_accuracy: Any = None
+    test_accuracy: Any = None
+    parameters: Any = None
+    macs: Any = None
+    int8_kb: Any = None
+    flash_kb: Any = None
+    ram_kb: Any = None
+    arena_kb: Any = None
+    latency_ms: Any = None
+
+
+@dataclass
+class Sweeper:
+    """How a sweep chooses its trials, runs them and ends; part of the command line, not of an experiment."""
+
+    study: str | None = None  # its name; null: made of what is compared, so that the same command goes on with it
+    # null: OUTPUT_DIR/optuna.journal | sqlite:///FILE | postgresql+psycopg://USER@HOST/DB | mysql+... | grpc://HOST:PORT
+    storage: str | None = None
+    space: dict[str, Any] = field(default_factory=dict)  # setting: sweep in Hydra's syntax; see kws_exp.sweep.space
+    baselines: list[Any] = field(default_factory=list)  # fixed trials, run first: [{model: tiny_conv}]
+    objectives: list[str] = field(default_factory=lambda: ["accuracy"])  # of kws_exp.sweep.measures
+    constraints: Limits = field(default_factory=Limits)
+    n_trials: int | None = None  # in all, earlier commands included; null: 20, or every one of a grid
+    seeds: int = 1  # runs of a trial, which counts with their mean
+    sampler: str = "auto"
+    sampler_options: dict[str, Any] = field(default_factory=dict)  # of Optuna's class
+    pruner: str = "none"
+    pruner_options: dict[str, Any] = field(default_factory=dict)
+    workers: int | None = None  # processes; null: one a core, four at most
+    trial_timeout: float | None = None  # seconds
+    max_failures: int = 5  # of trials, by this command; then it gives up
+    trial: int | None = None  # set by the sweep itself, for a job that one of Hydra's launchers runs
+
+
+@dataclass
+class Composition(Config):
+    """What the command line composes: an experiment, and how a sweep varies it."""
+
+    sweeper: Sweeper = field(default_factory=Sweeper)

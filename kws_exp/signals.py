@@ -8,6 +8,10 @@ from types import FrameType, TracebackType
 from typing import Any
 
 
+class Pruned(Exception):
+    """The sweep of a run has ended it, at a validation pass that others did better at."""
+
+
 class StopRequest:
     """Within the block the first signal sets ``requested``; a second one stops at once, as ever.
 

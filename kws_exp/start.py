@@ -5,6 +5,7 @@ A run holds a lock on its folder while it lives, so that nobody resumes a run th
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import os
 import platform
@@ -21,7 +22,7 @@ from kws_exp import config as configuration
 from kws_exp.data import source
 from kws_exp.errors import KwsError, nearest
 from kws_exp.multirun import PARENT
-from kws_exp.run_folder import FINISHED, RUNNING, RunFolder, RunRecord
+from kws_exp.run_folder import FINISHED, PRUNED, RUNNING, RunFolder, RunRecord
 from kws_exp.schema import Config
 from kws_exp.track import store
 from kws_exp.validate import check_choices, check_words, complete, validate
@@ -51,15 +52,7 @@ def new(config: Config, overrides: Sequence[str]) -> Started:
     Raises:
         KwsError: a setting breaks a rule, or the data do not have a word.
     """
-    found = source.find(config.data)
-    complete(config, found.kind == source.SYNTHETIC)
-    validate(config)
-    if found.kind == source.SYNTHETIC or config.data.synthetic_per_word:
-        source.check_speakable(config.words)
-    else:
-        check_words(config.words, found.words)
-    if config.tracking.enabled:
-        store.resolve(config.tracking.uri, config.output_dir)
+    check(config)
     name = config.name or f"{config.model.name}_{_words_name(config.words)}"
     folder = run_folder.create(runs(config), name)
     lock = _locked(folder)
@@ -76,8 +69,26 @@ def new(config: Config, overrides: Sequence[str]) -> Started:
     return Started(config, folder, record, lock)
 
 
-def again(config: Config, overrides: Sequence[str]) -> Started:
+def check(config: Config) -> None:
+    """Fill in what depends on other settings, and refuse what breaks a rule or asks for a word that is not there."""
+    found = source.find(config.data)
+    complete(config, found.kind == source.SYNTHETIC)
+    validate(config)
+    if found.kind == source.SYNTHETIC or config.data.synthetic_per_word:
+        source.check_speakable(config.words)
+    else:
+        check_words(config.words, found.words)
+    if config.tracking.enabled:
+        store.resolve(config.tracking.uri, config.output_dir)
+
+
+def again(config: Config, overrides: Sequence[str], patience: float = 0.0) -> Started:
     """Open the interrupted run that ``resume`` names, with the settings it was started with.
+
+    Args:
+        config: says ``resume``.
+        overrides: of the command line.
+        patience: seconds to wait for a run that is just ending.
 
     Raises:
         KwsError: there is no such run, it has finished or is still running, or other settings are given.
@@ -88,8 +99,13 @@ def again(config: Config, overrides: Sequence[str]) -> Started:
             raise KwsError(f"resume goes on with the settings of the run, but '{override}' is given too: leave it out")
     check_choices(config)
     folder, _ = _find(runs(config), str(config.resume))
-    lock = _locked(folder)
+    lock = _locked(folder, patience)
     record = folder.record()  # again, under the lock: it may just have finished
+    if record.status == PRUNED:
+        raise KwsError(
+            f"resume needs an interrupted run, but {folder.path.name} was pruned by its sweep: start a new one with "
+            f"its settings, which are in {folder.path / 'config.yaml'}"
+        )
     if record.status == FINISHED:
         raise KwsError(f"resume needs an interrupted run, but {folder.path.name} has finished: see {folder.path}")
     stored = configuration.load(folder.path / "config.yaml")
@@ -106,7 +122,7 @@ def runs(config: Config) -> Path:
 
 def _find(parent: Path, wanted: str) -> tuple[RunFolder, RunRecord]:
     found = list(run_folder.find_all(parent))
-    unfinished = [(folder, record) for folder, record in found if record.status != FINISHED]
+    unfinished = [(folder, record) for folder, record in found if record.status not in (FINISHED, PRUNED)]
     if wanted == "latest":
         if not unfinished:
             raise KwsError(
@@ -139,10 +155,10 @@ def _is_locked(folder: RunFolder) -> bool:
     return False
 
 
-def _locked(folder: RunFolder) -> BaseFileLock:
+def _locked(folder: RunFolder, patience: float = 0.0) -> BaseFileLock:
     lock = FileLock(folder.path / ".run.lock")
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=patience)
     except Timeout as error:
         raise KwsError(f"the run in {folder.path} is still going: wait for it, or stop it first") from error
     return lock
@@ -152,6 +168,7 @@ def _words_name(words: Sequence[str]) -> str:
     return "-".join(words) if len(words) <= 6 else f"{len(words)}-words"
 
 
+@functools.cache
 def _git() -> dict[str, str]:
     """Return the commit of the working directory and whether it was changed; nothing outside a repository."""
 
@@ -167,6 +184,7 @@ def _git() -> dict[str, str]:
         return {}
 
 
+@functools.cache
 def _versions() -> dict[str, str]:
     found = {"python": platform.python_version(), "kws-exp": __version__}
     for package in RECORDED_PACKAGES:

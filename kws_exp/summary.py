@@ -17,12 +17,34 @@ from kws_exp.run_folder import RunFolder, RunRecord
 if TYPE_CHECKING:
     from rich.console import Group
 
+DEVICE_VALIDATION = "device_validation.json"  # written where a sweep asks for it
 FORMS = {  # of the model, in the order in which one is made from the other
     "keras": "Keras, float32",
     "float_tflite": "TensorFlow Lite, float32",
     "int8_tflite": "TensorFlow Lite, int8",
     "int8_tflm": "TensorFlow Lite Micro, int8",
 }
+
+
+def scores(folder: RunFolder) -> dict[str, float]:
+    """Return what a run reached, for a sweep to compare: each figure that its folder has.
+
+    accuracy and loss of the validation partition (by the weights that were kept) and its number of clips,
+    device_accuracy of the same in the device's arithmetic, test_accuracy and test_clips.
+    """
+    found: dict[str, float] = {}
+    passes = [row for row in run_folder.read_lines(folder.curves) if "val/accuracy" in row]
+    if passes:
+        last = folder.settings()["train"]["select"] == "last"
+        kept = passes[-1] if last else max(passes, key=lambda row: (row["val/accuracy"], -row["val/loss"]))
+        clips = run_folder.read_lines(folder.confusions)[-1]["matrix"]
+        found = {"accuracy": kept["val/accuracy"], "loss": kept["val/loss"], "clips": sum(map(sum, clips))}
+    tested = evaluation(folder)
+    if tested and tested.clips:
+        found |= {"test_accuracy": tested.accuracy, "test_clips": tested.clips}
+    if (folder.path / DEVICE_VALIDATION).exists():
+        found["device_accuracy"] = run_folder.read_json(folder.path / DEVICE_VALIDATION)["accuracy"]
+    return found
 
 
 def terminal(folder: RunFolder) -> Group:
@@ -36,7 +58,7 @@ def terminal(folder: RunFolder) -> Group:
     for row in accuracy_rows(evaluation(folder), proof):
         table.add_row(*row)
     lines = [f"{name}: {value}" for name, value in sizes(manifest)] if manifest else []
-    lines += [*device_lines(proof["device"]), *proof["unfit"], *_no_c(proof)] if proof else []
+    lines += [*device_lines(proof["device"]), *proof["unfit"], *no_c(proof)[:1]] if proof else []
     lines += [f"report: {folder.path / 'report.md'}", *_links(folder.record())]
     return Group(*([table] if table.row_count else []), *map(Text, lines))
 
@@ -99,9 +121,9 @@ def device_lines(device: Mapping[str, Any]) -> list[str]:
     return [*lines, f"on emulated cores: {names}", *_main_core(device["cores"][0])]
 
 
-def _no_c(proof: Mapping[str, Any]) -> list[str]:
-    """Return why there is no C, or none of the features."""
-    return [sentence for part in ("c99", "detector") if (sentence := proof["omitted"].get(part))][:1]
+def no_c(proof: Mapping[str, Any]) -> list[str]:
+    """Return why there is no C, or none of the features; the first sentence is the reason of any other."""
+    return [sentence for part in ("c99", "detector") if (sentence := proof["omitted"].get(part))]
 
 
 def _main_core(core: Mapping[str, Any]) -> list[str]:

@@ -66,7 +66,7 @@ def train(
     model: keras.Model,
     folder: RunFolder,
     watch: Watch,
-    saved: Callable[[int], None] = lambda step: None,
+    saved: Callable[[int, Score | None], None] = lambda step, found: None,
 ) -> Trained:
     """Train ``model`` in place, from the folder's last checkpoint if there is one, and load the chosen weights.
 
@@ -77,7 +77,7 @@ def train(
         model: features (batch, frames, width, 1) to logits (batch, labels).
         folder: takes checkpoints and curves.
         watch: shows progress.
-        saved: called with the step after each checkpoint.
+        saved: called after each checkpoint, with the step and, if it was one of a validation pass, its score.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C or SIGTERM, once the checkpoint is written.
@@ -104,7 +104,7 @@ def train(
             if step % config.train.log_interval == 0 or step == last:
                 curves.add(step, **meter.means(), train_learning_rate=float(rate))
                 line.update("training", step, last, f"rate {float(rate):.2g}  {meter.note}")
-            evaluates = step % config.train.eval_interval == 0 or step == last
+            evaluates, found = step % config.train.eval_interval == 0 or step == last, None
             paused = time.monotonic()  # what follows is no training
             if evaluates:
                 found = _validate(predict, validation, dataset, step, curves, watch)
@@ -115,7 +115,7 @@ def train(
                 curves.write()
                 arrays = {**checkpoint.capture(state), **meter.pending()}
                 checkpoint.save(folder.checkpoints, Checkpoint(step, best, arrays), config.train.keep)
-                saved(step)
+                saved(step, found)
             meter.since += time.monotonic() - paused
             if stop.requested:
                 raise KeyboardInterrupt

@@ -1,7 +1,7 @@
 """The graph of a ``.tflite`` file as it stands: operators in order, tensors, constants.
 
-Read with the schema that comes with TensorFlow. An operator's code is in one of two fields: codes up to 127 also
-stand in the deprecated one, which old files alone fill.
+Read with the schema that comes with TensorFlow, as in :mod:`kws_exp.export.flatbuffer`, but with what computing needs:
+order, options, values.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kws_exp.errors import KwsError
+from kws_exp.export.flatbuffer import operator_name
 
 _DTYPES: dict[str, np.dtype[Any]] = {"INT8": np.dtype(np.int8), "INT32": np.dtype("<i4"), "INT64": np.dtype("<i8")}
 
@@ -111,10 +112,8 @@ def _array(values: Any) -> Any:
 
 def _operator(schema: Any, operator: Any, codes: Any, tensors: list[Tensor]) -> Operator:
     code = codes[operator.opcodeIndex]
-    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if name[0] != "_"}
-    name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
     return Operator(
-        name=f"CUSTOM {code.customCode.decode()}" if name == "CUSTOM" else name,
+        name=operator_name(schema, code),
         version=int(code.version),
         inputs=tuple(tensors[index] for index in operator.inputs if index >= 0),
         outputs=tuple(tensors[index] for index in operator.outputs),

@@ -86,7 +86,7 @@ def write(settings: Settings, folder: Path) -> None:
         **vars(settings)
         | {
             "labels": len(settings.labels),
-            "names": ", ".join(map(_c_string, settings.labels)),
+            "names": ", ".join(map(c_string, settings.labels)),
             "hop_frames": settings.hop,
             "thresholds": ", ".join(map(str, thresholds)),
             "repeat": int(settings.repeat),
@@ -110,7 +110,7 @@ def _check(settings: Settings, thresholds: tuple[int, ...]) -> None:
         raise ValueError(f"minimum_count={settings.minimum_count} must be from 1 to {runs}, the window's runs")
 
 
-def _c_string(text: str) -> str:
-    """Return a string literal; octal escapes end after three digits, whatever comes next."""
+def c_string(text: str) -> str:
+    """Return a literal of C with the UTF-8 of ``text``; octal escapes end after three digits, whatever follows."""
     characters = (chr(byte) if chr(byte) in _PLAIN else f"\\{byte:03o}" for byte in text.encode())
     return f'"{"".join(characters)}"'

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kws_exp.cpu import cores
 from kws_exp.data import audio
 from kws_exp.errors import KwsError
 from kws_exp.run_folder import read_json, write_json
@@ -195,7 +196,7 @@ def _write_clips(
     aside = place / f".clips-{os.getpid()}.i16"
     # libsndfile decodes without the interpreter's lock; written in order, since a full disk kills whoever writes to
     # a mapped file, but is an error for who writes to an open one
-    with aside.open("wb") as rows, ThreadPoolExecutor(os.cpu_count()) as pool:
+    with aside.open("wb") as rows, ThreadPoolExecutor(cores()) as pool:
         for done, (file, samples) in enumerate(zip(files, pool.map(load, files), strict=True), start=1):
             if isinstance(samples, str):
                 skipped[file.path] = samples

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kws_exp.cpu import cores
 from kws_exp.schema import SynthesisRecipe
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def _run(tasks: list[_Task]) -> Iterator[_Task]:
     if len(tasks) == 1:
         yield _do(tasks[0])
         return
-    workers = min(len(tasks), os.cpu_count() or 1)
+    workers = min(len(tasks), cores())
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
     try:
         yield from pool.map(_do, tasks)

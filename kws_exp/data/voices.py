@@ -76,8 +76,6 @@ def voice_file(of: Speaker) -> str:
         "pitch": _scaled(lines, "pitch", DEFAULT_PITCH, of.pitch),
         "stressLength": _scaled(lines, "stressLength", DEFAULT_LENGTHS, of.vowels),
         "consonants": _scaled(lines, "consonants", DEFAULT_CONSONANTS, of.consonants),
-        "flutter": "0",
-        "roughness": "0",
     }
     return "\n".join(["language en", f"name {of.name}", *lines, *(" ".join(line) for line in own.items()), ""])
 

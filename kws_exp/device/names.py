@@ -7,12 +7,10 @@ any of them safe. No word of C, no device of Windows (``con``, ``nul``) and none
 from __future__ import annotations
 
 import re
-import string
 import unicodedata
 from collections.abc import Sequence
 
 _LONGEST = 40  # characters; Arduino takes 63 for the name of a library
-_PLAIN = set(string.ascii_letters + string.digits + " _-.")
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~])")
 
 
@@ -23,12 +21,6 @@ def stem(name: str) -> str:
     if not words:
         return "unnamed_kws"
     return f"run_{words}_kws" if words[0].isdigit() else f"{words}_kws"
-
-
-def c_string(text: str) -> str:
-    """Return a literal of C with the UTF-8 of ``text``; octal escapes end after three digits, whatever follows."""
-    characters = (chr(byte) if chr(byte) in _PLAIN else f"\\{byte:03o}" for byte in text.encode())
-    return f'"{"".join(characters)}"'
 
 
 def one_line(text: str) -> str:

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from kws_exp import c99, schema
-from kws_exp.c99 import frontend_tables, settings
+from kws_exp.c99 import frontend_tables, host, settings
 from kws_exp.features import micro, micro_tables
 
 FRONT_END = "micro"  # the one that the device has
-_NETWORK = ("kws_model", "kws_kernels")
-_DETECTOR = ("kws_frontend", "kws_fft", "kws_postprocess", "kws")  # as they lie in the runtime
+DETECTOR = ("kws_frontend.c", "kws_fft.c", "kws_postprocess.c", "kws.c")  # beside the network's; all in the runtime
 _GENERATED = (frontend_tables.NAME, settings.NAME)
 
 
@@ -41,9 +40,9 @@ def write(model: Path, manifest: Mapping[str, Any], folder: Path) -> Program:
     detector = manifest["features"]["name"] == FRONT_END
     if detector:
         _write_detector(manifest, folder)
-    names = _NETWORK + _DETECTOR if detector else _NETWORK
+    sources = (*host.NETWORK, *DETECTOR) if detector else host.NETWORK
     generated = _GENERATED if detector else ()
-    return Program(tuple(f"{name}.c" for name in names), (*(f"{name}.h" for name in names), *generated), detector)
+    return Program(sources, (*map(_header, sources), *generated), detector)
 
 
 def front_end(manifest: Mapping[str, Any]) -> micro.Micro:
@@ -73,6 +72,9 @@ def _write_detector(manifest: Mapping[str, Any], folder: Path) -> None:
     made = front_end(manifest)
     frontend_tables.write(micro_tables.tables(made), folder, made.divisor, manifest["sample_rate"])
     settings.write(detector_settings(manifest), folder)
-    for name in _DETECTOR:
-        for suffix in (".h", ".c"):
-            shutil.copyfile(c99.RUNTIME / f"{name}{suffix}", folder / f"{name}{suffix}")
+    for name in (*map(_header, DETECTOR), *DETECTOR):
+        shutil.copyfile(c99.RUNTIME / name, folder / name)
+
+
+def _header(source: str) -> str:
+    return f"{Path(source).stem}.h"

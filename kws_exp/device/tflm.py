@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from kws_exp import schema
+from kws_exp.c99.settings import c_string
 from kws_exp.device import operators
-from kws_exp.device.names import c_string, one_line
+from kws_exp.device.names import one_line
 from kws_exp.export import c_array
 
 _SETTINGS_HEADER = """\

@@ -64,7 +64,7 @@ def read(path: Path) -> Contents:
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
     (graph,) = model.subgraphs
     tensors = tuple(_tensor(schema, tensor, model.buffers) for tensor in graph.tensors)
-    kinds = [(_operator_name(schema, code), int(code.version)) for code in model.operatorCodes]
+    kinds = [(operator_name(schema, code), int(code.version)) for code in model.operatorCodes]
     used = Counter(kinds[operator.opcodeIndex] for operator in graph.operators)
     (source,), (result,) = graph.inputs, graph.outputs
     return Contents(
@@ -91,7 +91,8 @@ def check(contents: Contents) -> None:
         raise KwsError("The exported model has a dimension of open size; export it with a batch of 1.")
 
 
-def _operator_name(schema: Any, code: Any) -> str:
+def operator_name(schema: Any, code: Any) -> str:
+    """Return TensorFlow Lite's name of an entry of ``operatorCodes``; ``schema`` is TensorFlow's module of it."""
     names = {value: name for name, value in vars(schema.BuiltinOperator).items() if name[0] != "_"}
     name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
     return f"CUSTOM {code.customCode.decode()}" if name == "CUSTOM" else name

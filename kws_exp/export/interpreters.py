@@ -8,7 +8,6 @@ in FULLY_CONNECTED where the device rounds twice. What the device computes, Tens
 from __future__ import annotations
 
 import importlib.util
-import os
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from kws_exp.cpu import cores
 from kws_exp.export import child
 
 _WORTH_A_THREAD, _MOST_THREADS = 100, 8  # clips; a process of 100 MB each in the case of the device
@@ -62,7 +62,7 @@ def _tflite(model: Path, inputs: NDArray[Any]) -> NDArray[Any]:
 
 def _shared_out(run: Callable[[NDArray[Any]], Result], inputs: NDArray[Any]) -> list[Result]:
     """Split ``inputs`` over threads; neither interpreter holds Python's lock while it computes."""
-    threads = min(os.cpu_count() or 1, _MOST_THREADS, max(1, len(inputs) // _WORTH_A_THREAD))
+    threads = min(cores(), _MOST_THREADS, max(1, len(inputs) // _WORTH_A_THREAD))
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(run, np.array_split(inputs, threads)))
 

@@ -1,4 +1,4 @@
-"""Log mel energies in [-1, 1], the default front end.
+"""Log mel energies in [-1, 1].
 
 Power in mel filters (``kws_exp.features.mel``), in decibels, clipped to a fixed range and mapped to [-1, 1].
 A full-scale sine puts about 41 dB into its filter. Of 600 recorded clips the median is -29 dB, the loudest

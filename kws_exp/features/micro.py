@@ -103,11 +103,9 @@ def build(settings: Micro) -> spectrogram.Extract:
     quantisation gives back exactly the device's bytes.
     """
     features = pcm_features(settings)
-    step = np.float32(settings.ceiling / LEVELS)
 
     def extract(audio: NDArray[np.float32]) -> NDArray[np.float32]:
-        levels = quantize(features(samples(audio)), settings).astype(np.float32) + np.float32(LEVELS // 2)
-        return levels * step
+        return dequantize(quantize(features(samples(audio)), settings), settings)
 
     return extract
 
@@ -135,6 +133,11 @@ def quantize(features: NDArray[np.uint16], settings: Micro) -> NDArray[np.int8]:
     divisor = settings.divisor
     levels = (features.astype(np.int32) * LEVELS + divisor // 2) // divisor
     return np.asarray(np.minimum(levels, LEVELS - 1) - LEVELS // 2, np.int8)
+
+
+def dequantize(levels: NDArray[np.int8], settings: Micro) -> NDArray[np.float32]:
+    """Return what the network's input stands for, from 0 to 255/256 of ``ceiling`` (any shape)."""
+    return (levels.astype(np.float32) + np.float32(LEVELS // 2)) * np.float32(settings.ceiling / LEVELS)
 
 
 def input_range(settings: Micro) -> InputRange:

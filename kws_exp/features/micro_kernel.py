@@ -4,7 +4,8 @@ Integers only, with every rounding and every overflow of the C code (frontend.c 
 bits). Frames do not depend on each other up to the filters' square root, so :func:`_filter_frames` takes ``LANES``
 of them side by side, one in each lane of the processor's vectors; noise reduction goes through a clip in order.
 The surprising fact: Numba widens whatever it can to 64 bits, and ``np.int32`` around each step is what lets eight
-lanes fit where two did.
+lanes fit where two did. The kernel is one file, long as it is, because Numba's cache does not notice that a function
+in another file has changed.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from kws_exp import device, run_folder, schema
 from kws_exp.device import profiles
 from kws_exp.device.golden import Golden
+from kws_exp.device.program import FRONT_END, front_end
 from kws_exp.export import manifest
 from kws_exp.export.quantize import quantize
 from kws_exp.features import micro
@@ -95,10 +96,10 @@ def golden(
     by_label = np.argsort(tested.labels, kind="stable")
     count = min(GOLDEN, len(by_label))
     chosen = np.sort(by_label[np.linspace(0, len(by_label) - 1, count).round().astype(int)])
-    if described["features"]["name"] != generated.FRONT_END:
+    if described["features"]["name"] != FRONT_END:
         return Golden(None, None, inputs[chosen], outputs[chosen])
     pcm = _pick(map(micro.samples, tested.audio()), chosen)
-    return Golden(pcm, micro.pcm_features(generated.front_end(described))(pcm), inputs[chosen], outputs[chosen])
+    return Golden(pcm, micro.pcm_features(front_end(described))(pcm), inputs[chosen], outputs[chosen])
 
 
 def _pick(chunks: Iterable[NDArray[np.int16]], chosen: NDArray[np.intp]) -> NDArray[np.int16]:

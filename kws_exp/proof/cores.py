@@ -89,20 +89,14 @@ def _run(
     flags = ("-O2", *shapes.flags)
     proof = qemu.build(folder, [*shapes.sources, DRIVER], name, scratch / f"{name}.elf", (*flags, "-DKWS_EMULATED"))
     listener = qemu.build(folder, [*shapes.sources, LISTEN], name, scratch / f"{name}-listen.elf", flags)
-    done = qemu.run(proof, name, shapes.encode(clips))
+    done = qemu.run(proof, name, shapes.encode(clips).tobytes())
     if done.status:
         raise KwsError(f"the program ended with status {done.status}")
     compared = Compared.of(shapes.decode(done.output), expected)
-    whole, network = (
-        np.reshape(done.instructions, (len(clips), -1)).T.tolist()
-        if not shapes.network_only
-        else (
-            None,
-            list(done.instructions),
-        )
-    )
-    inference = round(float(np.mean(network)))
-    frame = None if whole is None else round((float(np.mean(whole)) - inference) / frames)
+    # a clip has the counts of all that is done with it and of the network, or the latter alone
+    *whole, network = np.reshape(done.instructions, (len(clips), -1)).mean(axis=0).tolist()
+    inference = round(network)
+    frame = round((whole[0] - inference) / frames) if whole else None
     size = qemu.size(listener)
     return Core(
         name=name,

@@ -20,6 +20,7 @@ from kws_exp import __version__, device
 from kws_exp.c99 import host
 from kws_exp.device import golden
 from kws_exp.device.golden import Golden
+from kws_exp.device.program import front_end
 from kws_exp.errors import KwsError
 from kws_exp.export import interpreters
 from kws_exp.export.quantize import quantize
@@ -69,12 +70,12 @@ def _front_end(manifest: Mapping[str, Any], vectors: Golden) -> Iterator[Finding
     if vectors.pcm is None or vectors.features is None:
         yield Finding("features", "not run: the device does not compute them")
         return
-    settings, port = generated.front_end(manifest), manifest["input"]
+    settings, port = front_end(manifest), manifest["input"]
     features = micro.pcm_features(settings)(vectors.pcm)
     yield _equal("features of the golden clips, in Python", features, vectors.features)
     levels = micro.quantize(features, settings).reshape(len(features), -1)
     yield _equal("the network's input, in Python", levels, vectors.inputs)
-    real = (levels.astype(np.float32) + 128) * np.float32(settings.ceiling / micro.LEVELS)
+    real = micro.dequantize(levels, settings)
     yield _equal("the same by the model's scale", quantize(real, port["scale"], port["zero_point"]), levels)
 
 

@@ -16,8 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kws_exp import run_folder
+from kws_exp.c99 import host
 from kws_exp.errors import KwsError
 from kws_exp.export import interpreters, manifest
+from kws_exp.export.quantize import quantize
 
 NOT_RUN = "not run: tflite-micro has no wheel for this platform"
 
@@ -64,6 +67,24 @@ def compare(
         }
         device, told = running.result()
     return _compare(scores, labels, device, told), None if device is None else device.outputs
+
+
+def device_accuracy(folder: Path, features: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    """Return the accuracy on any partition in the device's arithmetic, by the quickest road that has it.
+
+    The generated C is proved equal to TensorFlow Lite Micro and runs 4 to 20 times faster than its interpreter;
+    TensorFlow Lite's reference kernels, where there is neither, differ in a few outputs of a thousand.
+    """
+    described = run_folder.read_json(folder / manifest.NAME)["input"]
+    inputs = quantize(features, described["scale"], described["zero_point"])
+    model = folder / "model_int8.tflite"
+    if host.compiler() and (folder / "c99" / host.NETWORK[0]).exists():
+        outputs = host.run(folder / "c99", inputs)
+    elif interpreters.tflm_available():
+        outputs = interpreters.tflm(model, inputs[..., np.newaxis]).outputs
+    else:
+        outputs = interpreters.tflite(model, inputs[..., np.newaxis])
+    return float(np.mean(outputs.argmax(axis=1) == labels))
 
 
 def _device(model: Path, quantized: NDArray[np.int8]) -> tuple[interpreters.Device | None, str]:

@@ -23,8 +23,6 @@ from kws_exp.proof import cores, latency, program
 from kws_exp.proof.finding import DIFFERENT, EQUAL
 from kws_exp.proof.program import Compared, Shapes
 
-__all__ = ["FRONT_END", "Device", "Expected", "compare", "front_end", "shapes"]
-
 
 @dataclass(frozen=True)
 class Device:
@@ -53,8 +51,7 @@ def shapes(manifest: Mapping[str, Any]) -> Shapes:
     """Return what the program of an export takes and gives."""
     inputs = int(np.prod(manifest["input"]["shape"]))
     network_only = manifest["features"]["name"] != FRONT_END
-    clip = inputs if network_only else manifest["clip_samples"]
-    return Shapes(clip, inputs, int(np.prod(manifest["output"]["shape"])), network_only)
+    return Shapes(inputs, int(np.prod(manifest["output"]["shape"])), network_only)
 
 
 def compare(
@@ -95,8 +92,7 @@ def _on_host(
                 elif binary is None:
                     break
                 if binary:
-                    (given,) = program.run(binary, made, [clips])
-                    compared.add(Compared.of(given, right))
+                    compared.add(Compared.of(program.run(binary, made, clips), right))
         except KwsError as error:
             told = f"failed: {error}"
     if told == EQUAL and not compared.equal:

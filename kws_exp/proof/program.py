@@ -6,10 +6,6 @@ micro front end has a program of the network alone: its clips are the network's 
 
 from __future__ import annotations
 
-import os
-import subprocess
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,18 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kws_exp.c99 import host
-from kws_exp.errors import KwsError
+from kws_exp.device.program import DETECTOR
 
 DRIVER = Path(__file__).with_name("proof_clips.c")
-NETWORK = ("kws_model.c", "kws_kernels.c")
-WHOLE = ("kws.c", "kws_frontend.c", "kws_fft.c", "kws_postprocess.c", *NETWORK)
 
 
 @dataclass(frozen=True)
 class Shapes:
     """What a program takes and gives, of a clip."""
 
-    clip: int  # samples, or for a network alone bytes
     inputs: int  # bytes into the network
     classes: int
     network_only: bool
@@ -43,19 +36,20 @@ class Shapes:
     @property
     def sources(self) -> tuple[str, ...]:
         """The program's files in ``c99``."""
-        return NETWORK if self.network_only else WHOLE
+        return host.NETWORK if self.network_only else (*DETECTOR, *host.NETWORK)
 
     @property
     def flags(self) -> tuple[str, ...]:
         """What tells the driver which program it is."""
         return ("-DKWS_NETWORK_ONLY",) if self.network_only else ()
 
-    def encode(self, clips: NDArray[Any]) -> bytes:
-        """Return clips (clips, ...) as the program reads them."""
-        return np.ascontiguousarray(clips, "i1" if self.network_only else "<i2").tobytes()
+    def encode(self, clips: NDArray[Any]) -> NDArray[np.int8]:
+        """Return clips (clips, ...) as the bytes (clips, bytes) that the program reads."""
+        flat = np.ascontiguousarray(clips, "i1" if self.network_only else "<i2").reshape(len(clips), -1)
+        return flat.view(np.int8)
 
-    def decode(self, output: bytes) -> NDArray[np.void]:
-        """Return a record for each clip."""
+    def decode(self, output: bytes | NDArray[np.int8]) -> NDArray[np.void]:
+        """Return a record (clips,) for each clip of the program's output."""
         return np.frombuffer(output, self.record)
 
 
@@ -99,21 +93,10 @@ def on_host(folder: Path, shapes: Shapes, scratch: Path) -> Path:
     return host.compile(folder, [*shapes.sources, DRIVER], scratch / "clips", (*host.FAST, *shapes.flags))
 
 
-def run(program: Path, shapes: Shapes, chunks: Iterable[NDArray[Any]]) -> Iterator[NDArray[np.void]]:
-    """Yield the records of each chunk of clips; processes as many as there are cores work side by side.
+def run(program: Path, shapes: Shapes, clips: NDArray[Any]) -> NDArray[np.void]:
+    """Return the records (clips,) of clips (clips, ...).
 
     Raises:
         KwsError: The program failed.
     """
-    processes = min(8, os.cpu_count() or 1)
-    with ThreadPoolExecutor(processes) as pool:
-        for chunk in chunks:
-            parts = np.array_split(chunk, min(processes, len(chunk)) or 1)
-            yield np.concatenate(list(pool.map(lambda part: _feed(program, shapes, part), parts)))
-
-
-def _feed(program: Path, shapes: Shapes, clips: NDArray[Any]) -> NDArray[np.void]:
-    done = subprocess.run([program], input=shapes.encode(clips), capture_output=True)
-    if done.returncode:
-        raise KwsError(f"the exported C program ended with status {done.returncode}")
-    return shapes.decode(done.stdout)
+    return shapes.decode(host.feed(program, shapes.encode(clips)))

@@ -10,6 +10,7 @@ from typing import Any
 from kws_exp import run_folder
 from kws_exp.evaluate import Evaluation
 from kws_exp.run_folder import RunFolder
+from kws_exp.summary import DEVICE_VALIDATION
 
 CORE_FIGURES = ("flash", "ram", "inference_instructions", "frame_instructions")
 
@@ -23,6 +24,10 @@ def of(folder: RunFolder) -> dict[str, float]:
         found |= _device_figures(run_folder.read_json(folder.export / "manifest.json"))
     if (folder.export / "proof.json").exists():
         found |= _ethos_figures(run_folder.read_json(folder.export / "proof.json"))
+    if (folder.path / run_folder.SWEEP).exists():
+        found |= run_folder.read_json(folder.path / run_folder.SWEEP)["metrics"]
+    if (folder.path / DEVICE_VALIDATION).exists():
+        found["val/accuracy_int8"] = run_folder.read_json(folder.path / DEVICE_VALIDATION)["accuracy"]
     return found | {f"wall_seconds/{stage}": value for stage, value in folder.record().seconds.items()}
 
 

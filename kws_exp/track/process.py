@@ -16,11 +16,12 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kws_exp import run_folder
 from kws_exp.errors import KwsError
 from kws_exp.run_folder import RunFolder
 from kws_exp.track import store as stores
@@ -84,13 +85,20 @@ class Tracker:
     def sync(self, step: int) -> str | None:
         """Ask for everything up to a checkpoint to be sent; return trouble that was not there before, if any."""
         before = self.trouble
+        self._tell("sync", step)
+        return self.trouble if self.trouble and not before else None
+
+    def _tell(self, command: str, value: object) -> None:
         try:
             while self._pipe.poll():
                 self._receive()
-            self._pipe.send(("sync", step))
+            self._pipe.send((command, value))
         except (EOFError, OSError):
             self.trouble = ENDED
-        return self.trouble if self.trouble and not before else None
+
+    def follow(self, path: Path) -> None:
+        """Have the process of a sweep send a run, from now until it ends."""
+        self._tell("follow", str(path.resolve()))
 
     def finish(self, status: str) -> str | None:
         """Send the rest, wait for it, and end the process; return one sentence if something could not be sent."""
@@ -151,9 +159,17 @@ def _serve(pipe: Connection, path: str, store: Store) -> None:
     with contextlib.suppress(EOFError, OSError):  # the run is gone
         try:
             with only_sender(folder):
-                _obey(pipe, folder, store)
+                _obedient(folder)(pipe, folder, store)
         except KwsError as error:
             pipe.send((None, str(error)))
+
+
+def _obedient(folder: RunFolder) -> Callable[[Connection, RunFolder, Store], None]:
+    if not (folder.path / run_folder.SWEEP).exists():
+        return _obey
+    from kws_exp.track import follow
+
+    return follow.obey
 
 
 def _obey(pipe: Connection, folder: RunFolder, store: Store) -> None:

@@ -15,9 +15,9 @@ from kws_exp import run_folder
 from kws_exp.evaluate import Evaluation
 from kws_exp.run_folder import RunFolder
 from kws_exp.track import metrics, model, parent
-from kws_exp.track.sync import Session, configuration
+from kws_exp.track.sync import Session
 
-FILES = ("config.yaml", "log.txt", "report.md", "evaluation.json", "comparison.csv")
+FILES = ("config.yaml", "log.txt", "report.md", "evaluation.json", "comparison.csv", "leaderboard.csv", "best.yaml")
 FOLDERS = ("figures", "export")
 MODEL_TAG = "kws_exp.model_id"
 TABLE_TAG = "mlflow.loggedArtifacts"  # makes the page of the run show a JSON file as a table
@@ -70,7 +70,7 @@ def _per_word(folder: RunFolder) -> dict[str, Any]:
 def _note(folder: RunFolder) -> str:
     """Return the result and the data in two paragraphs of Markdown; the group's whole table for a group."""
     text = (folder.path / "report.md").read_text(encoding="utf-8") if (folder.path / "report.md").exists() else ""
-    if parent.is_parent(folder):
+    if parent.is_parent(folder) or (folder.path / run_folder.SWEEP).exists():
         return text
     headline = text.split("\n\n")[1] if "\n\n" in text else ""
     return f"{headline}\n\n{folder.record().data.get('description', '')}".strip()
@@ -89,5 +89,5 @@ def _send_model(session: Session) -> None:
     exported = all((session.folder.export / name).exists() for name in model.FILES)
     if not exported or MODEL_TAG in session.client.get_run(session.run_id).data.tags:
         return
-    registered = configuration(session.folder)["tracking"]["registered_model"]
+    registered = session.folder.settings()["tracking"]["registered_model"]
     session.client.set_tag(session.run_id, MODEL_TAG, model.log(session.folder, session.run_id, registered))

@@ -14,8 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from kws_exp import run_folder
 from kws_exp.run_folder import RunFolder, RunRecord
 from kws_exp.track import store as stores
@@ -59,7 +57,7 @@ def sync(folder: RunFolder, uri: str | None = None) -> str:
 
 def store_of(folder: RunFolder, uri: str | None = None) -> Store:
     """Return the store a run was, or by its configuration would be, recorded in."""
-    config = configuration(folder)
+    config = folder.settings()
     chosen = uri or folder.record().tracking_uri or config["tracking"]["uri"]
     return stores.resolve(chosen, folder.path.parent.parent)
 
@@ -67,7 +65,7 @@ def store_of(folder: RunFolder, uri: str | None = None) -> Store:
 def open_run(folder: RunFolder, store: Store) -> Session:
     """Make the run on the server, or find it there and set it running again."""
     client = stores.connect(store)
-    record, config = folder.record(), configuration(folder)
+    record, config = folder.record(), folder.settings()
     experiment = stores.experiment_id(client, store, config["tracking"]["experiment"])
     run_id = _find(client, experiment, record.run_id)
     if run_id is None:
@@ -94,12 +92,6 @@ def finish(session: Session, status: str) -> None:
         session.client.update_run(session.run_id, status=status)
     else:
         session.client.set_terminated(session.run_id, status)
-
-
-def configuration(folder: RunFolder) -> dict[str, Any]:
-    """Read the resolved configuration as plain values."""
-    content: dict[str, Any] = yaml.safe_load((folder.path / "config.yaml").read_text(encoding="utf-8"))
-    return content
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -215,7 +207,7 @@ def _send_confusions(session: Session, until: int | None) -> None:
     from kws_exp.evaluate import Evaluation
     from kws_exp.schema import SILENCE, UNKNOWN
 
-    labels = (SILENCE, UNKNOWN, *configuration(session.folder).get("words", ()))
+    labels = (SILENCE, UNKNOWN, *session.folder.settings().get("words", ()))
     for row in run_folder.read_lines(session.folder.confusions):
         step = row["step"]
         if step <= session.last_confusion or (until is not None and step > until):

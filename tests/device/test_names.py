@@ -37,15 +37,6 @@ def test_stem_is_an_identifier_and_a_file_name_whatever_the_name(name: str) -> N
     assert names.stem(stem) == f"{stem[:40].rstrip('_')}_kws"
 
 
-@given(ANY)
-def test_c_string_gives_back_the_text(text: str) -> None:
-    literal = names.c_string(text)
-    assert literal.isascii()
-    inner = re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), literal[1:-1])
-    assert inner.encode("latin-1").decode() == text
-    assert not set(literal[1:-1]) & set('"\n?')  # ?: no trigraphs
-
-
 @given(st.lists(ANY, max_size=5))
 def test_title_means_nothing_to_yaml_and_kconfig(labels: list[str]) -> None:
     title = names.title(labels)

@@ -119,7 +119,7 @@ def test_the_network_gets_the_devices_bytes() -> None:
     settings = Micro()
     ours = micro.quantize(every, settings)
     np.testing.assert_array_equal(ours, device)
-    real = (ours.astype(np.float32) + 128) * np.float32(settings.ceiling / 256)
+    real = micro.dequantize(ours, settings)
     np.testing.assert_array_equal(quantize(real, 26 / 256, -128), device)
     assert real.max() == micro.input_range(settings).highest
 

@@ -1,0 +1,18 @@
+"""Sweeps: many runs, chosen by Optuna, under the budgets of a device; the only package that imports Optuna.
+
+In the order of a sweep:
+
+    space        what is varied: from Hydra's sweep syntax to parameters, and back to overrides
+    measures     what is aimed at and what is limited: accuracy, flash, RAM, latency
+    storage      where the study lies: a journal file, a database, a gRPC proxy
+    study        the study: opened or gone on with, its trials claimed, told, taken over from the dead
+    samplers     Optuna's samplers and pruners by name
+    workers      long-lived processes, each at one trial; a dead one is replaced
+    trial        a trial within a worker: budget, runs, reports
+    loop         the sweep itself, in the parent
+    leaderboard, pages, terminal    what it shows
+
+The surprising fact: Optuna's trials are made before they are run. A study begins with ``n_trials`` of them waiting,
+and whoever sets one to running has it, so that any number of parents on any number of machines share a study without
+a trial too many.
+"""

@@ -1,0 +1,38 @@
+"""How a trial ended: what a worker sends to its parent, and the parent writes into the study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+COMPLETE, PRUNED, FAILED, STOPPED = "complete", "pruned", "failed", "stopped"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a trial."""
+
+    state: str  # COMPLETE | PRUNED | FAILED | STOPPED (asked to, by Ctrl-C)
+    values: tuple[float, ...] | None = None  # of the objectives, means over the seeds
+    deviation: tuple[float, ...] | None = None  # over the seeds
+    interval: tuple[float, float] | None = None  # 95 %, of the first objective
+    figures: Mapping[str, float] = field(default_factory=dict)  # measure -> value, means over the seeds
+    constraints: Mapping[str, float] = field(default_factory=dict)  # measure -> excess; above 0: broken
+    overrides: tuple[str, ...] = ()
+    seconds: float = 0.0
+    rejected: str | None = None  # which limit it broke before training
+    reason: str | None = None  # why it failed
+
+    def attributes(self) -> dict[str, Any]:
+        """Return what the study keeps of it beside values and constraints."""
+        every = {
+            "deviation": self.deviation,
+            "interval": self.interval,
+            "figures": dict(self.figures),
+            "overrides": list(self.overrides),
+            "seconds": round(self.seconds, 3),
+            "rejected": self.rejected,
+            "reason": self.reason,
+        }
+        return {key: value for key, value in every.items() if value is not None}

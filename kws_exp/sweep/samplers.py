@@ -1,0 +1,103 @@
+"""Optuna's samplers and pruners by name, made with Optuna's own defaults unless ``*_options`` say otherwise.
+
+``grid`` and ``brute_force`` are no samplers here: every point of the space becomes a waiting trial. The surprising
+fact: a sampler must not be seeded alike in two parents of one study, or both would begin with the same trials.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from kws_exp.errors import KwsError, nearest
+
+if TYPE_CHECKING:
+    from optuna.pruners import BasePruner
+    from optuna.samplers import BaseSampler
+
+SAMPLERS = {
+    "auto": None,  # what Optuna takes by itself
+    "tpe": "TPESampler",
+    "random": "RandomSampler",
+    "cmaes": "CmaEsSampler",
+    "nsgaii": "NSGAIISampler",
+    "nsgaiii": "NSGAIIISampler",
+    "qmc": "QMCSampler",
+    "gp": "GPSampler",
+    "grid": None,
+    "brute_force": None,
+}
+GRIDS = ("grid", "brute_force")
+PRUNERS = {
+    "none": "NopPruner",
+    "hyperband": "HyperbandPruner",
+    "successive_halving": "SuccessiveHalvingPruner",
+    "median": "MedianPruner",
+    "percentile": "PercentilePruner",
+    "patient": "PatientPruner",
+    "threshold": "ThresholdPruner",
+}
+NEEDS = {"cmaes": ("cmaes", "cmaes"), "gp": ("torch", "gp")}  # sampler -> module, extra of ours that brings it
+
+
+def check_names(sampler: str, pruner: str) -> None:
+    """Refuse a name that is none, before Optuna is imported."""
+    for setting, name, known in (("sampler", sampler, SAMPLERS), ("pruner", pruner, PRUNERS)):
+        if name not in known:
+            raise KwsError(
+                f"sweeper.{setting}={name} is not known{nearest(name, known)}: it is one of {', '.join(known)}"
+            )
+
+
+def sampler(name: str, options: Mapping[str, Any], seed: int) -> BaseSampler | None:
+    """Return a sampler; None for Optuna's own choice.
+
+    Raises:
+        KwsError: a package is missing, or an option is none of the sampler's.
+    """
+    import optuna
+
+    class_name = SAMPLERS[name] or ("RandomSampler" if name in GRIDS else "TPESampler")
+    module, extra = NEEDS.get(name, ("optuna", ""))
+    if importlib.util.find_spec(module) is None:
+        raise KwsError(f"sweeper.sampler={name} needs the package {module}: pip install 'kws-exp[{extra}]'")
+    return _made("sampler", name, getattr(optuna.samplers, class_name), {"seed": seed} | dict(options))
+
+
+def pruner(name: str, options: Mapping[str, Any], eval_interval: int, steps: int) -> BasePruner:
+    """Return a pruner for runs of so many steps.
+
+    Raises:
+        KwsError: an option is none of the pruner's, or one is missing.
+    """
+    import optuna
+
+    # Optuna counts from resource 1, which for 3,000 steps makes eight brackets of which seven prune before a report
+    defaults: dict[str, dict[str, Any]] = {
+        "hyperband": {"min_resource": eval_interval, "max_resource": steps},
+        "successive_halving": {"min_resource": eval_interval},
+        "percentile": {"percentile": 25.0},
+    }
+    given = defaults.get(name, {}) | dict(options)
+    if name == "patient":  # wraps another, median unless said otherwise
+        inner = given.pop("wrapped", "median")
+        check_names("auto", inner)
+        given["wrapped_pruner"] = pruner(inner, given.pop("wrapped_options", {}), eval_interval, steps)
+    return _made("pruner", name, getattr(optuna.pruners, PRUNERS[name]), given)
+
+
+def _made(kind: str, name: str, maker: Any, options: Mapping[str, Any]) -> Any:
+    known = list(inspect.signature(maker).parameters)
+    for option in options:
+        if option not in known:
+            raise KwsError(
+                f"sweeper.{kind}_options: {name} has no '{option}'{nearest(option, known)}: it has {', '.join(known)}"
+            )
+    try:
+        return maker(**options)
+    except (TypeError, ValueError) as error:
+        raise KwsError(
+            f"sweeper.{kind}_options: {name} cannot be made ({error}): mend or leave out the option"
+        ) from error

@@ -1,0 +1,269 @@
+"""The study: its trials are made in advance, claimed one by one, told when they end, and taken over from the dead.
+
+Everything that must survive lies in Optuna's storage. A trial that waits has no values but those that are fixed; who
+sets it to running, which one process alone can, has its values suggested and runs it. A trial whose parent died is told
+FAIL, marked ``interrupted``, and made again with the same values; such a pair counts as one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import socket
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import optuna
+from filelock import FileLock, Timeout
+from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from kws_exp.errors import KwsError
+from kws_exp.sweep.measures import Objectives
+from kws_exp.sweep.outcome import COMPLETE, FAILED, PRUNED, Outcome
+from kws_exp.sweep.space import Choices, Space, Values
+
+IDENTITY, TRACKING, PARENT = "kws_exp.identity", "kws_exp.tracking_run_id", "kws_exp.parent."
+BEAT_SECONDS, SILENT_SECONDS = 15.0, 60.0  # of a parent on another machine; one on this holds a lock
+STALE_SECONDS = 30.0  # of a lock study; what it guards takes a second
+STATES = {COMPLETE: TrialState.COMPLETE, PRUNED: TrialState.PRUNED, FAILED: TrialState.FAIL}
+
+
+@dataclass
+class Study:
+    """A study as one parent sees it."""
+
+    storage: BaseStorage
+    name: str
+    objectives: Objectives
+    space: Space
+    sampler: BaseSampler | None
+    pruner: BasePruner
+    lock: FileLock  # held while this parent lives
+    parent: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+    beaten: float = 0.0
+    seen: dict[str, tuple[float, float]] = field(default_factory=dict)  # other parents: last beat, when it changed here
+
+    @property
+    def id(self) -> int:
+        """Number of the study in its storage."""
+        return self.storage.get_study_id_from_name(self.name)
+
+    def load(self) -> optuna.Study:
+        """Return Optuna's view, fresh: it keeps what it has read for as long as it lives."""
+        return optuna.load_study(study_name=self.name, storage=self.storage, sampler=self.sampler, pruner=self.pruner)
+
+    def trials(self, *states: TrialState) -> list[FrozenTrial]:
+        """Return the trials, in order."""
+        return self.storage.get_all_trials(self.id, deepcopy=False, states=states or None)
+
+    def attribute(self, key: str) -> Any:
+        """Return what the parents keep in common under a name, or None."""
+        return self.storage.get_study_user_attrs(self.id).get(key)
+
+    def frozen(self, number: int) -> FrozenTrial:
+        """Return a trial as it stands."""
+        return self.storage.get_trial(self.storage.get_trial_id_from_study_id_trial_number(self.id, number))
+
+    def open_trials(self) -> int:
+        """Return how many trials wait or run, here or elsewhere."""
+        return len(self.trials(TrialState.WAITING, TrialState.RUNNING))
+
+    def ordinal(self) -> int:
+        """Return how many parents the study has had before this one, which makes the seeds of their samplers differ."""
+        attributes = self.storage.get_study_user_attrs(self.id)
+        return sum(key.startswith(PARENT) for key in attributes if key != PARENT + self.parent)
+
+    def shared_id(self) -> str:
+        """Return the id of the sweep as a run, the same for every parent."""
+        return str(self.attribute(IDENTITY)["run_id"])
+
+    def alone(self, what: str) -> contextlib.AbstractContextManager[None]:
+        """Let one parent at a time do something."""
+        return _mutex(self.storage, f"{self.name}.{what}")
+
+    def close(self) -> None:
+        """Let go of the lock that tells others of this parent."""
+        self.lock.release()
+        Path(self.lock.lock_file).unlink(missing_ok=True)
+
+    def top_up(self, wanted: Sequence[Values], baselines: int) -> int:
+        """Make the trials that are lacking; return how many there are in all.
+
+        Args:
+            wanted: The fixed values of each trial, of which those made earlier are the first.
+            baselines: How many of them are baselines.
+        """
+        with self.alone("trials"):
+            there = sum(not is_interrupted(trial) for trial in self.trials())
+            study = self.load()
+            for number, values in enumerate(wanted[there:], start=there):
+                marks = {"baseline": True} if number < baselines else None
+                study.enqueue_trial(dict(values), user_attrs=marks)
+        return max(there, len(wanted))
+
+    def claim(self) -> Trial | None:
+        """Take the first waiting trial and have its values suggested; None if none waits."""
+        for waiting in self.trials(TrialState.WAITING):
+            with contextlib.suppress(UpdateFinishedTrialError):
+                if self.storage.set_trial_state_values(waiting._trial_id, TrialState.RUNNING):
+                    self.storage.set_trial_user_attr(waiting._trial_id, "parent", self.parent)
+                    return self._suggested(Trial(self.load(), waiting._trial_id))
+        return None
+
+    def _suggested(self, trial: Trial) -> Trial:
+        for parameter in self.space.parameters:
+            if not parameter.exists(trial.params):
+                continue
+            domain, name = parameter.domain, parameter.name
+            if isinstance(domain, Choices):
+                trial.suggest_categorical(name, domain.values)
+            elif domain.whole:
+                trial.suggest_int(name, int(domain.low), int(domain.high), step=int(domain.step or 1), log=domain.log)
+            else:
+                trial.suggest_float(name, domain.low, domain.high, step=domain.step, log=domain.log)
+        return trial
+
+    def tell(self, trial: Trial, outcome: Outcome) -> None:
+        """Record how a trial ended; one that somebody else has ended already stays as it is."""
+        with contextlib.suppress(UpdateFinishedTrialError):
+            for key, value in outcome.attributes().items():
+                trial.set_user_attr(key, value)
+            for key, excess in outcome.constraints.items():
+                trial.set_constraint(key, excess)
+            self.load().tell(trial.number, outcome.values, STATES[outcome.state], skip_if_finished=True)
+
+    def give_back(self, trial: FrozenTrial) -> None:
+        """End a trial that cannot go on as interrupted, and make it again; the new one takes up its runs."""
+        with contextlib.suppress(UpdateFinishedTrialError):
+            self.storage.set_trial_user_attr(trial._trial_id, "interrupted", True)
+            if self.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL):
+                kept = {key: trial.user_attrs[key] for key in ("runs", "baseline") if key in trial.user_attrs}
+                self.load().enqueue_trial(trial.params, user_attrs=kept | {"retry_of": trial.number})
+
+    def take_over(self) -> list[int]:
+        """Give back the trials of parents that have died; return their numbers."""
+        attributes = self.storage.get_study_user_attrs(self.id)
+        orphans = [
+            trial
+            for trial in self.trials(TrialState.RUNNING)
+            if trial.user_attrs.get("parent") != self.parent and not self._lives(trial, attributes)
+        ]
+        for trial in orphans:
+            self.give_back(trial)
+        return [trial.number for trial in orphans]
+
+    def beat(self) -> None:
+        """Tell the other parents, once in a while, that this one lives."""
+        if time.monotonic() - self.beaten >= BEAT_SECONDS:
+            mark = {"host": socket.gethostname(), "lock": str(self.lock.lock_file), "beat": time.time()}
+            self.storage.set_study_user_attr(self.id, PARENT + self.parent, mark)
+            self.beaten = time.monotonic()
+
+    def _lives(self, trial: FrozenTrial, attributes: Mapping[str, Any]) -> bool:
+        owner = trial.user_attrs.get("parent", "")
+        mark = attributes.get(PARENT + owner)
+        if mark and mark["host"] == socket.gethostname() and os.path.exists(mark["lock"]):
+            return _is_held(mark["lock"])
+        beat, now = (mark or {}).get("beat", 0.0), time.monotonic()
+        if self.seen.get(owner, (None, 0.0))[0] != beat:
+            self.seen[owner] = (beat, now)
+        return now - self.seen[owner][1] < SILENT_SECONDS
+
+
+def open_study(
+    storage: BaseStorage,
+    name: str,
+    identity: Mapping[str, Any],
+    objectives: Objectives,
+    space: Space,
+    sampler: BaseSampler | None,
+    pruner: BasePruner,
+    folder: Path,
+) -> Study:
+    """Open a study, or make it; hold the lock that tells others of this parent.
+
+    Raises:
+        KwsError: the study exists and compares something else.
+    """
+    directions = [StudyDirection[direction.upper()] for direction in objectives.values()]
+    written = json.loads(json.dumps(identity))
+    with contextlib.suppress(DuplicatedStudyError):
+        made = storage.create_new_study(directions, name)
+        storage.set_study_user_attr(made, IDENTITY, written | {"run_id": uuid.uuid4().hex})
+    study = Study(
+        storage, name, objectives, space, sampler, pruner, FileLock(folder / f".parent-{uuid.uuid4().hex[:8]}")
+    )
+    stored = _identity(study)
+    for key, value in written.items():
+        if stored.get(key) != value:
+            raise KwsError(
+                f"the study '{name}' exists with other {key} ({_told(stored.get(key))}; now {_told(value)}): give it "
+                "another name with sweeper.study=NAME, or the same command line as before"
+            )
+    study.lock.acquire()
+    study.beat()
+    return study
+
+
+def default_name(sweep: str, identity: Mapping[str, Any]) -> str:
+    """Return the name of a study: of its sweep, and of all that decides what its trials are."""
+    return f"{sweep}-{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]}"
+
+
+def is_interrupted(trial: FrozenTrial) -> bool:
+    """Whether a trial was made again."""
+    return trial.state == TrialState.FAIL and bool(trial.user_attrs.get("interrupted"))
+
+
+def _identity(study: Study) -> dict[str, Any]:
+    """Return what the study compares; its maker may be about to write it."""
+    for _ in range(50):
+        found = study.attribute(IDENTITY)
+        if found is not None:
+            return dict(found)
+        time.sleep(0.1)
+    raise KwsError(f"the study '{study.name}' was not made by kws_exp: give another name with sweeper.study=NAME")
+
+
+def _told(value: Any) -> str:
+    shown = json.dumps(value)
+    return shown if len(shown) < 100 else f"{shown[:100]} ..."
+
+
+def _is_held(lock: str) -> bool:
+    try:
+        FileLock(lock).acquire(timeout=0).lock.release()
+    except Timeout:
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def _mutex(storage: BaseStorage, name: str) -> Iterator[None]:
+    """Let one process at a time through, on whatever machines they are: a study's name is unique in its storage."""
+    since = time.monotonic()
+    while True:
+        try:
+            made = storage.create_new_study([StudyDirection.MINIMIZE], name)
+            break
+        except DuplicatedStudyError:
+            if time.monotonic() - since > STALE_SECONDS:  # whoever made it is dead
+                with contextlib.suppress(KeyError):
+                    storage.delete_study(storage.get_study_id_from_name(name))
+                since = time.monotonic()
+            time.sleep(0.1)
+    try:
+        yield
+    finally:
+        storage.delete_study(made)

@@ -1,0 +1,249 @@
+"""One trial within a worker: its budget, its runs, its reports to the pruner.
+
+:func:`run` takes a :class:`Job` and returns an :class:`~kws_exp.sweep.outcome.Outcome`; it raises nothing but what ends
+the process. The pruner is asked here, from what all trials have reported to the storage, so that no message to the
+parent is needed; with several seeds it sees the first one's curve.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import statistics
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from kws_exp import config as configuration
+from kws_exp import evaluate, run_folder, start, summary
+from kws_exp.data import source
+from kws_exp.errors import KwsError
+from kws_exp.multirun import PARENT
+from kws_exp.run_folder import FINISHED, RunFolder
+from kws_exp.run_folder import PRUNED as PRUNED_RUN
+from kws_exp.schema import Config, Sweeper
+from kws_exp.signals import Pruned
+from kws_exp.sweep import measures, samplers, storage
+from kws_exp.sweep.measures import DEVICE, FOOTPRINT, Limit, Objectives
+from kws_exp.sweep.outcome import COMPLETE, FAILED, PRUNED, STOPPED, Outcome
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+KB = 1024
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker must know of a trial."""
+
+    storage: str
+    study: str
+    number: int
+    overrides: tuple[str, ...]
+    objectives: Objectives
+    limits: tuple[Limit, ...]
+    seeds: int
+    pruner: str
+    pruner_options: Mapping[str, Any]
+    group: str | None  # the sweep's run on the tracking server
+    runs: tuple[str, ...] = ()  # folders that an interrupted attempt has left
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """All measures that it is judged by."""
+        return (*self.objectives, *(limit.measure for limit in self.limits))
+
+
+def job(
+    resolved: str,
+    study: str,
+    number: int,
+    overrides: Sequence[str],
+    settings: Sweeper,
+    group: str | None,
+    runs: Sequence[str],
+) -> Job:
+    """Return what a worker must know of a trial."""
+    limits = {name: value for name, value in asdict(settings.constraints).items() if value is not None}
+    return Job(
+        resolved,
+        study,
+        number,
+        tuple(overrides),
+        measures.objectives(settings.objectives),
+        tuple(measures.limits(limits)),
+        settings.seeds,
+        settings.pruner,
+        settings.pruner_options,
+        group,
+        tuple(runs),
+    )
+
+
+def run(job: Job) -> Outcome:
+    """Run a trial to its end."""
+    began = time.monotonic()
+    try:
+        outcome = _Trial(job).run()
+    except KeyboardInterrupt:
+        outcome = Outcome(STOPPED)
+    except Exception as error:  # costs the trial, not the worker
+        if not isinstance(error, KwsError):
+            traceback.print_exc()
+        outcome = Outcome(FAILED, reason=str(error) if isinstance(error, KwsError) else _told(error))
+    return replace(outcome, seconds=time.monotonic() - began, overrides=job.overrides)
+
+
+class _Trial:
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.storage = _opened(job.storage)
+        study_id = self.storage.get_study_id_from_name(job.study)
+        self.id = self.storage.get_trial_id_from_study_id_trial_number(study_id, job.number)
+        self.runs = list(job.runs)
+
+    def run(self) -> Outcome:
+        job = self.job
+        config = configuration.from_hydra(configuration.compose(job.overrides))
+        figures = footprint_figures(config, job.measured)
+        constraints = excesses(job.limits, figures)
+        broken = [limit for limit in job.limits if constraints.get(limit.measure, 0) > 0]
+        if broken:
+            told = "; ".join(limit.broken(figures[limit.measure]) for limit in broken)
+            return Outcome(PRUNED, figures=figures, constraints=constraints, rejected=told)
+        found = []
+        for index in range(job.seeds):
+            try:
+                found.append(self._one(index))
+            except Pruned:
+                return Outcome(PRUNED, figures=figures, constraints=constraints)
+        return judged(job, figures, found)
+
+    def _one(self, index: int) -> dict[str, float]:
+        """Do the run of one seed, or finish it; return its scores."""
+        from kws_exp import run  # imports NumPy and SciPy, and with the first run TensorFlow
+
+        config = configuration.from_hydra(configuration.compose(self.job.overrides))
+        config.seed += index
+        left = self._left(config, index)
+        if left and left.record().status == FINISHED:  # only the news of it was lost
+            return summary.scores(left)
+        started = self._again(config, left) or self._new(config, index)
+        report = self._reporter(started) if index == 0 else lambda step, accuracy: None
+        return run.run(started, run.InSweep(report, DEVICE in measures.needed(self.job.measured)))
+
+    def _new(self, config: Config, index: int) -> start.Started:
+        os.environ[PARENT] = self.job.group or ""
+        config.name = f"trial-{self.job.number:04d}" + (f"-seed-{config.seed}" if self.job.seeds > 1 else "")
+        started = start.new(config, self.job.overrides)
+        self.runs = [*self.runs[:index], started.folder.path.name]
+        self.storage.set_trial_user_attr(self.id, "runs", self.runs)
+        return started
+
+    def _left(self, config: Config, index: int) -> RunFolder | None:
+        """Return the folder that an interrupted attempt has left, if it is on this machine."""
+        if index >= len(self.runs):
+            return None
+        folder = RunFolder(start.runs(config) / self.runs[index])
+        if not (folder.path / "run.json").exists():
+            return None
+        if folder.record().status == PRUNED_RUN:
+            raise Pruned
+        return folder
+
+    def _again(self, config: Config, left: RunFolder | None) -> start.Started | None:
+        """Open an interrupted run again, if it has a checkpoint to go on from."""
+        if left is None or not any(left.checkpoints.glob("step-*.npz")):
+            return None
+        return start.again(replace(config, resume=left.path.name), [], patience=10.0)
+
+    def _reporter(self, started: start.Started) -> Callable[[int, float], None]:
+        """Return what tells the pruner of each validation pass; those of an interrupted attempt are told at once."""
+        import optuna
+
+        config = started.config
+        steps = sum(config.train.steps)
+        pruner = samplers.pruner(self.job.pruner, self.job.pruner_options, config.train.eval_interval, steps)
+        study = optuna.load_study(study_name=self.job.study, storage=self.storage, pruner=pruner)
+
+        def report(step: int, accuracy: float) -> None:
+            self.storage.set_trial_intermediate_value(self.id, step, accuracy)
+            if step < steps and len(self.job.objectives) == 1 and pruner.prune(study, self.storage.get_trial(self.id)):
+                raise Pruned
+
+        for row in run_folder.read_lines(started.folder.curves):
+            if "val/accuracy" in row:
+                self.storage.set_trial_intermediate_value(self.id, row["step"], row["val/accuracy"])
+        return report
+
+
+def footprint_figures(config: Config, measured: Sequence[str]) -> dict[str, float]:
+    """Return what the architecture alone decides, if any measure asks for it.
+
+    Raises:
+        KwsError: a tool is missing that measures it.
+    """
+    if FOOTPRINT not in measures.needed(measured):
+        return {}
+    from kws_exp import footprint
+
+    found = footprint.of(config, source.cache_dir(config.data), latency="latency_ms" in measured)
+    every = {
+        "parameters": found.parameters,
+        "macs": found.macs,
+        "int8_kb": found.int8_bytes / KB,
+        "flash_kb": found.flash / KB,
+        "ram_kb": found.ram / KB,
+        "arena_kb": None if found.arena is None else found.arena / KB,
+        "latency_ms": found.latency_ms,
+    }
+    return {name: float(value) for name, value in every.items() if value is not None}
+
+
+def excesses(limits: Sequence[Limit], figures: Mapping[str, float]) -> dict[str, float]:
+    """Return by how much each limit is broken, as far as the figures are known."""
+    return {limit.measure: limit.excess(figures[limit.measure]) for limit in limits if limit.measure in figures}
+
+
+def judged(job: Job, figures: Mapping[str, float], runs: Sequence[Mapping[str, float]]) -> Outcome:
+    """Return the outcome of a trial whose runs are all done."""
+    names = [name for name in runs[0] if all(name in scores for scores in runs)]
+    every = {name: [scores[name] for scores in runs] for name in names}
+    means = dict(figures) | {name: statistics.fmean(every[name]) for name in names if name in measures.MEASURES}
+    constraints = excesses(job.limits, means)
+    lacking = [name for name in job.measured if not math.isfinite(means.get(name, math.nan))]
+    if lacking:
+        what = "diverged" if lacking[0] == "loss" else f"gave no {lacking[0]}"
+        return Outcome(FAILED, figures=_finite(means), constraints=constraints, reason=f"the run {what}")
+    first = next(iter(job.objectives))
+    return Outcome(
+        COMPLETE,
+        tuple(means[name] for name in job.objectives),
+        tuple(statistics.pstdev(every.get(name, [0.0])) for name in job.objectives) if job.seeds > 1 else None,
+        _interval(first, every) if "accuracy" in first else None,
+        _finite(means),
+        constraints,
+    )
+
+
+def _interval(name: str, every: Mapping[str, Sequence[float]]) -> tuple[float, float]:
+    clips = every["test_clips" if name.startswith("test") else "clips"]
+    return evaluate.mean_interval(every[name], int(clips[0]))
+
+
+def _finite(figures: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in figures.items() if math.isfinite(value)}
+
+
+def _told(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+
+
+@functools.lru_cache(maxsize=4)
+def _opened(resolved: str) -> BaseStorage:
+    return storage.open_storage(resolved)
