@@ -159,19 +159,18 @@ def _objective(axes: Axes, name: str, way: str, values: Sequence[float], kept: S
 
 def _points(axes: Axes, points: Sequence[tuple[float, float, Row]], place: int, label: str, color: str = BLUE) -> None:
     """Draw trials as points with their deviation; hollow grey if they are over the budget."""
-    if not points:
-        return
     bottom, top = axes.get_ylim()
     hollow: dict[str, Any] = {"markerfacecolor": "none"} if label == "over budget" else {}
     color = GREY if hollow else color
     for mark in "ov^":
         drawn = [point for point in points if mark == ("v" if point[1] < bottom else "^" if point[1] > top else "o")]
+        if not drawn:
+            continue
         along, values = [point[0] for point in drawn], np.clip([point[1] for point in drawn], bottom, top)
-        axes.plot(along, values, mark, color=color, markersize=5, clip_on=mark == "o", **hollow)
+        axes.plot(along, values, mark, color=color, markersize=5, clip_on=mark == "o", label=label, **hollow)
         spread = [row.deviation[place] if row.deviation and mark == "o" else 0.0 for _, _, row in drawn]
         if any(spread):
             axes.errorbar(along, values, spread, fmt="none", ecolor=color, elinewidth=1)
-    axes.plot([], [], "o", color=color, markersize=5, label=label, **hollow)
 
 
 def _name(axes: Axes, front: Sequence[tuple[float, float, Row]]) -> None:

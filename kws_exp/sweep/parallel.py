@@ -117,7 +117,9 @@ def _style(row: Row, rank: float) -> dict[str, Any]:
 
 def _panel(labels: Sequence[str], before: int) -> tuple[Figure, Axes]:
     """Return axes for ``labels``, with room for texts of ``before`` characters on their left."""
-    wide = max(1.3, 0.085 * max(map(len, labels)))  # inches from axis to axis: room for the names below
+    wide = max(
+        1.3, 0.085 * max(map(len, labels)), 7.6 / len(labels)
+    )  # inches from axis to axis: room for names and title
     left, right = max(wide / 2, 0.2 + 0.085 * before), wide / 2
     width = left + wide * (len(labels) - 1) + right
     figure = _figure(width, 4.4)

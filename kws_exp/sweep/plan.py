@@ -91,7 +91,7 @@ def read(arguments: Sequence[str]) -> Plan:
     space = spaces.read(settings.space, swept, fixed, lambda setting: configuration.holds_list(composed, setting))
     objectives = measures.objectives(settings.objectives)
     limits = {name: value for name, value in asdict(settings.constraints).items() if value is not None}
-    wanted, baselines = _wanted(settings, space)
+    wanted, baselines = _wanted(settings, space, fixed)
     sweep = next((item.partition("=")[2] for item in fixed if item.startswith("sweeps=")), "sweep")
     resolved = storage.resolve(settings.storage, config.output_dir)
     start.check(config)
@@ -121,13 +121,23 @@ def _check(settings: Sweeper) -> None:
     samplers.check_names(settings.sampler, settings.pruner)
 
 
-def _wanted(settings: Sweeper, space: Space) -> tuple[tuple[Values, ...], int]:
-    baselines: list[Values] = [space.point(_mapping(item)) for item in settings.baselines]
+def _wanted(settings: Sweeper, space: Space, fixed: Sequence[str]) -> tuple[tuple[Values, ...], int]:
+    """Return the fixed values of each trial, and how many of them are baselines."""
+    pinned = dict(item.lstrip("+").partition("=")[::2] for item in fixed)
+    written = [_unpinned(_mapping(item), pinned) for item in settings.baselines]
+    baselines: list[Values] = [space.point(item) for item in written if item is not None]
     if settings.sampler in samplers.GRIDS:
         points = [*baselines, *(point for point in space.every() if point not in baselines)]
         return tuple(points[: settings.n_trials]), len(baselines)
     count = settings.n_trials or max(TRIALS, len(baselines))
     return tuple([*baselines, *([{}] * count)][:count]), len(baselines)
+
+
+def _unpinned(baseline: Mapping[str, Any], pinned: Mapping[str, str]) -> Mapping[str, Any] | None:
+    """Leave out what the command line fixes; None for a baseline that it rules out."""
+    if any(spaces.text(spaces.typed(baseline[key])) != pinned[key] for key in baseline.keys() & pinned.keys()):
+        return None
+    return {key: value for key, value in baseline.items() if key not in pinned}
 
 
 def _mapping(item: Any) -> Mapping[str, Any]:

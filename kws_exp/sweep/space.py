@@ -147,7 +147,7 @@ class Space:
             KwsError: it names a setting that is not varied, or a value outside its range.
         """
         chosen: dict[str, Value] = {}
-        left = {name: _from_yaml(value) for name, value in settings.items()}
+        left = {name: typed(value) for name, value in settings.items()}
         for parameter in self.parameters:
             name = parameter.name if parameter.name in left else parameter.setting
             if not parameter.exists(chosen) or name not in left:
@@ -228,9 +228,9 @@ def _block(
             parameters.append(Parameter(setting, setting, _domain(setting, str(value)), condition))
     for key, block in blocks.items():
         name, _, chosen = key.partition("=")
-        wanted = tuple(_from_yaml(value) for value in chosen.split(","))
+        wanted = tuple(typed(value) for value in chosen.split(","))
         if name in pinned:
-            if _from_yaml(pinned[name]) in wanted:
+            if typed(pinned[name]) in wanted:
                 inner = _block(block, pinned, condition)
                 parameters, lists = parameters + inner[0], lists | inner[1]
             continue
@@ -284,7 +284,7 @@ def _domain(setting: str, written: str) -> Choices | Numbers:
         texts = list(parsed.sweep_string_iterator())
     else:
         texts = [Override._get_value_element_as_str(parsed._value)]
-    values = tuple(_from_yaml(item) for item in texts)
+    values = tuple(typed(item) for item in texts)
     repeated = [item for item, count in Counter(map(text, values)).items() if count > 1]
     if repeated:
         raise KwsError(f"sweeper.space: {setting} must not name {repeated[0]} twice: remove one")
@@ -314,14 +314,14 @@ def _parse(setting: str, written: str) -> Override:
         ) from error
 
 
-def _from_yaml(value: Any) -> Value:
+def typed(value: Any) -> Value:
     """Return a number or truth value as itself, anything else as Hydra's text."""
     if isinstance(value, bool | int | float):
         return value
     if isinstance(value, list):
-        return f"[{','.join(text(_from_yaml(item)) for item in value)}]"
-    parsed = _parse("value", str(value)).value()
-    return parsed if isinstance(parsed, bool | int | float) else str(value)
+        return f"[{','.join(text(typed(item)) for item in value)}]"
+    found = _parse("value", str(value)).value()
+    return found if isinstance(found, bool | int | float) else str(value)
 
 
 def _ends(domain: Choices | Numbers) -> tuple[Value, ...]:

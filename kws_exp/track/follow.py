@@ -7,6 +7,7 @@ word, with the tag ``kws_exp.state`` PRUNED and all of its curve.
 
 from __future__ import annotations
 
+import functools
 import os
 import traceback
 from collections.abc import Callable

@@ -66,7 +66,7 @@ def many(count: int, objectives: Mapping[str, str] = ACCURACY) -> optuna.Study:
         curve = {step: accuracy * step / 400 for step in range(100, 401, 100)} if len(objectives) == 1 else {}
         attributes: dict[str, object] = {"figures": {"test/accuracy": accuracy - 0.01, "ram_kb": flash / 3}}
         attributes |= {"seconds": 20.0 + number, "interval": [accuracy - 0.01, accuracy + 0.01]}
-        attributes |= {"deviation": [0.004, 0.1][: len(objectives)]} if number % 2 else {}
+        attributes |= {"deviation": [0.004, 0.1, 0.05][: len(objectives)]} if number % 2 else {}
         over = {"flash_kb <= 30": flash - 30}
         values = [accuracy, flash, flash / 3][: len(objectives)]
         if number % 11 == 5:
