@@ -23,6 +23,7 @@ from kws_exp.errors import KwsError
 from kws_exp.features import Extract
 from kws_exp.proof import forms
 from kws_exp.run_folder import FAILED, FINISHED, KILLED, PRUNED
+from kws_exp.schema import Config
 from kws_exp.signals import Pruned
 from kws_exp.start import Started
 from kws_exp.tensorboard import EventFiles
@@ -41,6 +42,7 @@ class InSweep:
 
     report: Callable[[int, float], None]  # of each validation pass: step and accuracy; may raise Pruned
     wants_device: bool  # whether validation accuracy in the device's arithmetic counts
+    load: Callable[[Config, Callable[..., None]], Dataset]  # of kws_exp.data, or what remembers its answers
 
 
 def run(started: Started, sweep: InSweep | None = None) -> dict[str, float]:
@@ -112,7 +114,8 @@ class Line:
     def _data(self) -> Dataset:
         self.watch.say(data.describe(self.started.config))
         with self.watch.progress() as line:
-            dataset = data.load(self.started.config, line.update)
+            load = self.sweep.load if self.sweep else data.load
+            dataset = load(self.started.config, line.update)
         skipped = [f"{path} ({reason})" for path, reason in dataset.skipped.items()]
         if skipped:
             more = (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -54,6 +54,7 @@ class Dataset:
     partitions: Mapping[str, Partition]
     digest: str  # of all that the partitions hold: clips, labels, noise
     skipped: Mapping[str, str]  # file -> why it could not be read
+    features: dict[str, NDArray[np.float32]] = field(default_factory=dict, repr=False)  # kws_exp.pipeline's memory
 
     def summary(self) -> dict[str, Any]:
         """Return what a run records of its data."""

@@ -45,7 +45,7 @@ def history(rows: Sequence[Row], objectives: Mapping[str, str], place: int) -> F
     if feasible:
         best = (np.maximum if way == "maximize" else np.minimum).accumulate([value for _, value, _ in feasible])
         numbers = [number for number, _, _ in feasible] + [max(row.number for row in rows)]
-        axes.step(numbers, [*best, best[-1]], where="post", color=ORANGE, linewidth=1.7, label="best so far")
+        axes.step(numbers, [*best, best[-1]], where="post", color=ORANGE, linewidth=1.7, label="best so far", zorder=1)
     axes.set_xlabel("trial", color=INK)
     axes.locator_params(axis="x", integer=True)
     return _finish(figure, axes)
@@ -210,7 +210,9 @@ def _style(row: Row | None) -> dict[str, Any] | None:
 def _finish(figure: Figure, axes: Axes) -> Figure:
     _tidy(axes)
     handles, labels = axes.get_legend_handles_labels()
-    once = dict(zip(labels, handles, strict=True))
+    once = dict(zip(labels[::-1], handles[::-1], strict=True))  # of equal ones the first
     look = {"frameon": False, "fontsize": 9, "labelcolor": INK, "handlelength": 1.5}
-    figure.legend(list(once.values()), list(once), loc="upper left", bbox_to_anchor=(0.005, 0.945), ncols=5, **look)
+    figure.legend(
+        list(once.values())[::-1], list(once)[::-1], loc="upper left", bbox_to_anchor=(0.005, 0.945), ncols=5, **look
+    )
     return figure

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kws_exp.figures import BLUE, GREY, INK, ORANGE
+from kws_exp.sweep.charts import SOUND
 from kws_exp.sweep.plain import loss, ped_anova
 from kws_exp.sweep.wording import is_share
 
@@ -53,7 +54,10 @@ def _figures(study: Study, objectives: Mapping[str, str], important: Sequence[st
     for place, name in list(enumerate(names))[1:]:
         yield f"{names[0]} against {name}", _pareto(study, names, place)
     if important:
-        yield "Importance of the parameters (PED-ANOVA)", _importances(study, objectives, important)
+        yield (
+            f"Importance of the parameters: PED-ANOVA, a guess below {SOUND} trials",
+            _importances(study, objectives, important),
+        )
     study.set_metric_names(names)
     figure = visualization.plot_parallel_coordinate(study, target_name=names[0])
     if figure.data:

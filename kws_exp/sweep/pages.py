@@ -34,7 +34,11 @@ AXES = 12  # parameters in the parallel coordinates: the most important ones
 
 
 def write(study: Study, objectives: Mapping[str, str], folder: Path, interactive: bool = True) -> list[Path]:
-    """Draw what can be drawn into ``folder/figures`` and return the files, the page last."""
+    """Draw what can be drawn into ``folder/figures`` and return the files, the page last.
+
+    Of 40 trials the PNG files take 0.4 to 0.7 s and the page 0.4 s more (300 trials: 1 s and 1 s), the first time 2 s
+    for the imports.
+    """
     into = folder / "figures"
     into.mkdir(parents=True, exist_ok=True)
     trials = study.get_trials(deepcopy=False)

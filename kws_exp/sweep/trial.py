@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from kws_exp import config as configuration
-from kws_exp import evaluate, run_folder, start, summary
-from kws_exp.data import source
+from kws_exp import data, evaluate, run_folder, start, summary
+from kws_exp.data import Dataset, source
 from kws_exp.errors import KwsError
 from kws_exp.multirun import PARENT
 from kws_exp.run_folder import FINISHED, RunFolder
@@ -134,7 +134,7 @@ class _Trial:
             return summary.scores(left)
         started = self._again(config, left) or self._new(config, index)
         report = self._reporter(started) if index == 0 else lambda step, accuracy: None
-        return run.run(started, run.InSweep(report, DEVICE in measures.needed(self.job.measured)))
+        return run.run(started, run.InSweep(report, DEVICE in measures.needed(self.job.measured), _load))
 
     def _new(self, config: Config, index: int) -> start.Started:
         os.environ[PARENT] = self.job.group or ""
@@ -242,6 +242,18 @@ def _finite(figures: Mapping[str, float]) -> dict[str, float]:
 def _told(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+
+
+_datasets: dict[str, Dataset] = {}  # the last one of this process, mapped from the cache on disk
+
+
+def _load(config: Config, progress: Callable[..., None]) -> Dataset:
+    key = repr((config.words, config.data, config.seed))
+    if key not in _datasets:
+        loaded = data.load(config, progress)
+        _datasets.clear()
+        _datasets[key] = loaded
+    return _datasets[key]
 
 
 @functools.lru_cache(maxsize=4)
