@@ -17,6 +17,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 LEVELS = ("debug", "info", "warning", "error")
+PLAIN_WIDTH = 120
 PLAIN_SECONDS = 10.0  # between progress lines where there is no terminal
 
 
@@ -25,7 +26,7 @@ class Watch:
     """The one way to the terminal and to the log; pass it to whatever has something to say."""
 
     verbosity: str = "info"
-    console: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=True))
+    console: Console = field(default_factory=lambda: _console())
     log: IO[str] | None = None
 
     def log_to(self, path: Path) -> None:
@@ -65,6 +66,13 @@ class Watch:
         )
         with bar:
             yield ProgressLine(self, bar)
+
+
+def _console() -> Console:
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = PLAIN_WIDTH  # where rich would take 80
+    return console
 
 
 class _Shown(logging.Handler):

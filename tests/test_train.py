@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from kws_exp import features, framework, models, run_folder
+from kws_exp.checkpoint import Score
 from kws_exp.console import Watch
 from kws_exp.data import Clips, Dataset, Partition
 from kws_exp.features.log_mel import LogMel
@@ -65,7 +66,10 @@ def configuration(model: Model, **settings: object) -> Config:
 
 
 def start(
-    config: Config, dataset: Dataset, path: Path, saved: Callable[[int], None] = lambda step: None
+    config: Config,
+    dataset: Dataset,
+    path: Path,
+    saved: Callable[[int, Score | None], None] = lambda step, found: None,
 ) -> list[np.ndarray]:
     """Train in a fresh model, as a new process would, and return its variables."""
     path.mkdir(exist_ok=True)
@@ -95,8 +99,8 @@ def test_stopped_and_resumed_equals_uninterrupted_bit_for_bit(
     config = configuration(model, select=select)
     whole = start(config, dataset, tmp_path / "whole")
 
-    def stop_at(wanted: int) -> Callable[[int], None]:
-        def saved(step: int) -> None:
+    def stop_at(wanted: int) -> Callable[[int, Score | None], None]:
+        def saved(step: int, found: Score | None) -> None:
             if step == wanted:
                 raise Stop
 

@@ -2,7 +2,8 @@
 
 In the order of a sweep:
 
-    space        what is varied: from Hydra's sweep syntax to parameters, and back to overrides
+    syntax       what is varied, as it is written: Hydra's sweep syntax
+    space        its parameters, and the command lines that they stand for
     measures     what is aimed at and what is limited: accuracy, flash, RAM, latency
     storage      where the study lies: a journal file, a database, a gRPC proxy
     study        the study: opened or gone on with, its trials claimed, told, taken over from the dead

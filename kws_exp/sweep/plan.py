@@ -18,7 +18,7 @@ from kws_exp import start
 from kws_exp.cpu import cores
 from kws_exp.errors import KwsError
 from kws_exp.schema import Config, Sweeper, Tracking
-from kws_exp.sweep import measures, samplers, storage
+from kws_exp.sweep import measures, samplers, storage, syntax
 from kws_exp.sweep import space as spaces
 from kws_exp.sweep.measures import DEVICE, Limit, Objectives
 from kws_exp.sweep.space import Space, Values
@@ -88,7 +88,7 @@ def read(arguments: Sequence[str]) -> Plan:
     if config.resume:
         raise KwsError("a sweep goes on by its own command line, and 'resume' is for a single run: leave it out")
     _check(settings)
-    space = spaces.read(settings.space, swept, fixed, lambda setting: configuration.holds_list(composed, setting))
+    space = syntax.read(settings.space, swept, fixed, lambda setting: configuration.holds_list(composed, setting))
     objectives = measures.objectives(settings.objectives)
     limits = {name: value for name, value in asdict(settings.constraints).items() if value is not None}
     wanted, baselines = _wanted(settings, space, fixed)

@@ -1,33 +1,26 @@
-"""The search space: which settings a sweep varies, written as Hydra writes sweeps.
+"""The search space: which settings a sweep varies, and which command line each of its points stands for.
 
-    model: tiny_conv,ds_cnn                                  choices
-    train.batch_size: range(50,201,50)                       from, to (left out), step
-    augment.gain_db: interval(0,15)                          real numbers; int(interval(1,8)) whole ones
-    optimizer.weight_decay: tag(log, interval(1e-5,1e-2))    on a logarithmic scale
-    optimizer.learning_rate: ["interval(1e-3,1e-1)", 0.001]  a list, of which the first element varies
-    model=ds_cnn:                                            settings that exist for one choice alone
-      model.filters: range(16,97,16)
-
-On the command line the same without the colon: ``model=tiny_conv,ds_cnn``. A setting that the command line fixes
-is not varied. The surprising fact: a parameter of the study has the setting's name, except where a setting is
-varied in two ways (``model.filters (ds_cnn)``) or in parts (``optimizer.learning_rate[0]``).
+The surprising fact: a parameter of the study has the setting's name, except where a setting is varied in two ways
+(``model.filters (ds_cnn)``) or in parts (``optimizer.learning_rate[0]``); :mod:`kws_exp.sweep.syntax` names them.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from kws_exp.errors import KwsError, nearest
 
 Value = str | int | float | bool  # a string is text in Hydra's syntax: ds_cnn, [0.1,0.01]
 Values = Mapping[str, Value]  # parameter -> value
+Condition = Mapping[str, tuple[Value, ...]]  # parameter -> values under which another exists
+List = tuple[str, tuple[str, ...]]  # setting -> its elements: parameters or texts
 
 
 @dataclass(frozen=True)
@@ -51,15 +44,18 @@ class Numbers:
     whole: bool = False
 
     def __contains__(self, value: object) -> bool:
-        return isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
+        if not isinstance(value, int | float) or isinstance(value, bool) or not self.low <= value <= self.high:
+            return False
+        steps = (value - self.low) / (self.step or 1)
+        return (self.step is None and not self.whole) or abs(steps - round(steps)) < 1e-8  # as Optuna tells
 
     @property
     def values(self) -> tuple[Value, ...] | None:
         """All values; None where they cannot be counted."""
         if self.step is None:
             return None
-        count = round((self.high - self.low) / self.step) + 1
-        return tuple(int(self.low + i * self.step) if self.whole else self.low + i * self.step for i in range(count))
+        found = [self.low + i * self.step for i in range(round((self.high - self.low) / self.step) + 1)]
+        return tuple(int(value) if self.whole else float(f"{value:.12g}") for value in found)  # 0.3, not 0.300...04
 
 
 @dataclass(frozen=True)
@@ -69,9 +65,7 @@ class Parameter:
     name: str  # in the study
     setting: str
     domain: Choices | Numbers
-    condition: Mapping[str, tuple[Value, ...]] = field(
-        default_factory=dict
-    )  # parameter -> values under which it exists
+    condition: Condition = field(default_factory=dict)
 
     def exists(self, values: Values) -> bool:
         """Whether the values chosen so far call for this parameter."""
@@ -83,17 +77,17 @@ class Space:
     """What a sweep varies; parameters come after those that they depend on."""
 
     parameters: tuple[Parameter, ...]
-    lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # setting -> its elements: parameters or texts
+    lists: tuple[List, ...] = ()  # a setting comes several times where its conditions differ
 
     def overrides(self, values: Values) -> list[str]:
         """Return the command line that a trial stands for."""
-        elements = {name for names in self.lists.values() for name in names}
+        elements = {name for _, names in self.lists for name in names}
         found = [
             f"{p.setting}={text(values[p.name])}"
             for p in self.parameters
             if p.name in values and p.name not in elements
         ]
-        for setting, names in self.lists.items():
+        for setting, names in self.lists:
             if any(name in values for name in names):
                 inner = ",".join(text(values[name]) if name in values else name for name in names)
                 found.append(f"{setting}=[{inner}]")
@@ -158,6 +152,9 @@ class Space:
         if left:
             name = next(iter(left))
             known = [parameter.setting for parameter in self.parameters]
+            if name in known:
+                others = " ".join(self.overrides(chosen)) or "what it leaves open"
+                raise KwsError(f"sweeper.baselines: {name} is not varied with {others}: leave it out of this baseline")
             raise KwsError(
                 f"sweeper.baselines: '{name}' is not varied{nearest(name, known)}: the space has {', '.join(known)}"
             )
@@ -167,35 +164,8 @@ class Space:
         """Return the space as plain values, to be compared with another."""
         return {
             "parameters": [_plain(p) for p in self.parameters],
-            "lists": {k: list(v) for k, v in self.lists.items()},
+            "lists": [[setting, list(names)] for setting, names in self.lists],
         }
-
-
-def read(
-    written: Mapping[str, Any], swept: Sequence[str], fixed: Sequence[str], is_list: Callable[[str], bool]
-) -> Space:
-    """Read the space of a sweep.
-
-    Args:
-        written: ``sweeper.space``.
-        swept: The overrides of the command line that vary a setting; they replace what is written of it.
-        fixed: The other overrides; what they set is not varied.
-        is_list: Whether a setting holds a list; a plain number is then its only element.
-
-    Raises:
-        KwsError: Something is not Hydra's syntax, an interval is empty, or nothing is varied.
-    """
-    pinned = dict(item.lstrip("+").partition("=")[::2] for item in fixed)
-    given = dict(item.partition("=")[::2] for item in swept)
-    parameters, lists = _block({**written, **given}, pinned, {})
-    if not parameters:
-        raise KwsError(
-            "a sweep varies at least one setting, but the command line fixes all: leave one out, or give "
-            "sweeper.space, as in model=tiny_conv,ds_cnn"
-        )
-    named = tuple(_distinct(parameters))
-    bare = {p.name: p.setting for p in named if p.setting not in lists and is_list(p.setting) and not _brackets(p)}
-    return Space(named, {**lists, **{setting: (name,) for name, setting in bare.items()}})
 
 
 def text(value: Value) -> str:
@@ -211,102 +181,16 @@ def describe(parameter: Parameter) -> str:
     return f"{parameter.setting} lies between {domain.low:g} and {domain.high:g}"
 
 
-def _block(
-    written: Mapping[str, Any], pinned: Mapping[str, str], condition: Mapping[str, tuple[Value, ...]]
-) -> tuple[list[Parameter], dict[str, tuple[str, ...]]]:
-    parameters: list[Parameter] = []
-    lists: dict[str, tuple[str, ...]] = {}
-    blocks = {key: value for key, value in written.items() if isinstance(value, Mapping)}
-    for setting, value in written.items():
-        if setting in blocks or setting in pinned:
-            continue
-        if isinstance(value, list):
-            elements = [_element(setting, i, item) for i, item in enumerate(value)]
-            parameters += [replace(p, condition=condition) for p in elements if isinstance(p, Parameter)]
-            lists[setting] = tuple(p.name if isinstance(p, Parameter) else p for p in elements)
-        else:
-            parameters.append(Parameter(setting, setting, _domain(setting, str(value)), condition))
-    for key, block in blocks.items():
-        name, _, chosen = key.partition("=")
-        wanted = tuple(typed(value) for value in chosen.split(","))
-        if name in pinned:
-            if typed(pinned[name]) in wanted:
-                inner = _block(block, pinned, condition)
-                parameters, lists = parameters + inner[0], lists | inner[1]
-            continue
-        _check_condition(key, name, wanted, parameters)
-        inner = _block(block, pinned, {**condition, name: wanted})
-        parameters, lists = parameters + inner[0], lists | inner[1]
-    return parameters, lists
+def parse(setting: str, written: str) -> Override:
+    """Parse what is written of a setting as Hydra does.
 
-
-def _check_condition(key: str, name: str, wanted: tuple[Value, ...], known: Sequence[Parameter]) -> None:
-    parameter = next((p for p in known if p.name == name), None)
-    if parameter is None:
-        names = [p.name for p in known]
-        raise KwsError(
-            f"sweeper.space: '{key}' depends on {name or key}, which is not varied{nearest(name, names)}: "
-            f"write it as SETTING=VALUE of one of {', '.join(names)}"
-        )
-    wrong = [value for value in wanted if value not in parameter.domain]
-    if wrong:
-        raise KwsError(f"sweeper.space: '{key}' can never be, for {describe(parameter)}")
-
-
-def _element(setting: str, index: int, written: Any) -> Parameter | str:
-    """Return the parameter of a list's element, or its text if it does not vary."""
-    parsed = _parse(setting, str(written))
-    if not parsed.is_sweep_override():
-        return str(written)
-    name = f"{setting}[{index}]"
-    return Parameter(name, setting, _domain(name, str(written)))
-
-
-def _domain(setting: str, written: str) -> Choices | Numbers:
-    parsed = _parse(setting, written)
-    value = parsed.value()
-    if isinstance(value, RangeSweep):
-        found = [*parsed.sweep_iterator()]
-        if not found:
-            raise _empty(setting, written)
-        whole = all(isinstance(item, int) for item in found)
-        log = "log" in value.tags
-        low, high = float(found[0]), float(found[-1])
-        return Numbers(min(low, high), max(low, high), None if log and not whole else abs(value.step), log, whole)
-    if isinstance(value, IntervalSweep):
-        low, high = value.start, value.end
-        if low is None or high is None or not low < high or ("log" in value.tags and low <= 0):
-            raise _empty(setting, written)
-        return Numbers(
-            float(low), float(high), None, "log" in value.tags, isinstance(low, int) and isinstance(high, int)
-        )
-    if parsed.is_sweep_override():
-        texts = list(parsed.sweep_string_iterator())
-    else:
-        texts = [Override._get_value_element_as_str(parsed._value)]
-    values = tuple(typed(item) for item in texts)
-    repeated = [item for item, count in Counter(map(text, values)).items() if count > 1]
-    if repeated:
-        raise KwsError(f"sweeper.space: {setting} must not name {repeated[0]} twice: remove one")
-    return Choices(values)
-
-
-def _brackets(parameter: Parameter) -> bool:
-    """Whether the values are lists themselves."""
-    domain = parameter.domain
-    return isinstance(domain, Choices) and str(domain.values[0]).startswith("[")
-
-
-def _empty(setting: str, written: str) -> KwsError:
-    return KwsError(
-        f"sweeper.space: {setting}={written} is empty: give the lower end first, as in interval(0.001,0.1), "
-        "range(1,9,2) or, above 0 only, tag(log, interval(0.001,0.1))"
-    )
-
-
-def _parse(setting: str, written: str) -> Override:
+    Raises:
+        KwsError: it is not Hydra's syntax.
+    """
     try:
-        return OverridesParser.create().parse_override(f"x={written}")
+        hydra = GlobalHydra.instance()  # which knows what glob(*conv) stands for
+        loader = hydra.config_loader() if hydra.is_initialized() else None
+        return OverridesParser.create(loader).parse_override(f"{setting if 'glob(' in written else 'x'}={written}")
     except HydraException as error:
         raise KwsError(
             f"sweeper.space: cannot read {setting}={written}: write choices as a,b, numbers as range(1,9,2) or "
@@ -318,9 +202,11 @@ def typed(value: Any) -> Value:
     """Return a number or truth value as itself, anything else as Hydra's text."""
     if isinstance(value, bool | int | float):
         return value
+    if value is None:
+        return "null"
     if isinstance(value, list):
         return f"[{','.join(text(typed(item)) for item in value)}]"
-    found = _parse("value", str(value)).value()
+    found = parse("value", str(value)).value()
     return found if isinstance(found, bool | int | float) else str(value)
 
 
@@ -331,19 +217,8 @@ def _ends(domain: Choices | Numbers) -> tuple[Value, ...]:
     return (int(domain.low), int(domain.high)) if domain.whole else (domain.low, domain.high)
 
 
-def _first(condition: Mapping[str, tuple[Value, ...]]) -> dict[str, Value]:
+def _first(condition: Condition) -> dict[str, Value]:
     return {name: wanted[0] for name, wanted in condition.items()}
-
-
-def _distinct(parameters: Sequence[Parameter]) -> Iterator[Parameter]:
-    """Name parameters apart that vary one setting under several conditions."""
-    counts = Counter(parameter.name for parameter in parameters)
-    for parameter in parameters:
-        if counts[parameter.name] == 1:
-            yield parameter
-        else:
-            when = ", ".join(text(value) for wanted in parameter.condition.values() for value in wanted)
-            yield replace(parameter, name=f"{parameter.name} ({when})")
 
 
 def _plain(parameter: Parameter) -> dict[str, Any]:

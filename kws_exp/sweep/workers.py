@@ -1,8 +1,8 @@
 """Workers: processes that import TensorFlow once and run one trial after the other, each in a slot of its own.
 
-A slot is loky's executor with one process, so that a process which crashes, or is killed for memory, takes no other's
-trial with it; the slot then gets a new one. The surprising fact: a worker must notice by itself that its parent was
-killed, or it would go on training what the next parent has begun again.
+A slot is an executor of the standard library with one process, so that a process which crashes, or is killed for
+memory, takes no other's trial with it; the slot then gets a new one. The surprising fact: a worker must notice by
+itself that its parent was killed, or it would go on training what the next parent has begun again.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import gc
+import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-
-from loky import ProcessPoolExecutor
 
 from kws_exp.cpu import VARIABLE
 from kws_exp.sweep import trial
@@ -38,16 +38,19 @@ class Slot:
     threads: int
     log: Path
     executor: ProcessPoolExecutor | None = None
+    process: BaseProcess | None = None
     future: Future[Outcome] | None = None
-    pid: int | None = None
     since: float = 0.0
 
     def start(self) -> None:
         """Have a process that is ready, or about to be."""
         if self.executor is None:
             settings = (self.threads, str(self.log), os.getpid())
-            self.executor = ProcessPoolExecutor(1, initializer=_begin, initargs=settings)
-            self._ready: Future[int] = self.executor.submit(os.getpid)
+            context = multiprocessing.get_context("spawn")
+            self.executor = ProcessPoolExecutor(1, context, _begin, settings)
+            before = multiprocessing.active_children()
+            self.executor.submit(os.getpid)  # what makes it start the process
+            self.process = next(child for child in multiprocessing.active_children() if child not in before)
 
     def submit(self, job: Job) -> None:
         """Give it a trial."""
@@ -65,7 +68,7 @@ class Slot:
         assert self.future is not None
         seconds = time.monotonic() - self.since
         if self.future.done():
-            outcome = self._result(seconds)
+            outcome = self._result(self.future, seconds)
         elif limit is not None and seconds > limit:
             reason = f"it took longer than sweeper.trial_timeout={limit:g} s; its last lines are in {self.log}"
             outcome = Outcome(FAILED, reason=reason, seconds=seconds)
@@ -75,33 +78,41 @@ class Slot:
         self.future = None
         return outcome
 
-    def _result(self, seconds: float) -> Outcome:
-        assert self.future is not None
+    def _result(self, future: Future[Outcome], seconds: float) -> Outcome:
         try:
-            return self.future.result()
-        except BaseException as error:  # of loky, when the process is gone
+            return future.result()
+        except Exception:  # BrokenProcessPool, or what the executor's thread met
+            process = self.process
             self.kill()
-            return Outcome(FAILED, reason=f"its process ended ({_ending(error)}); see {self.log}", seconds=seconds)
+            told = _ending(process.exitcode if process else None)
+            return Outcome(FAILED, reason=f"its process {told}; see {self.log}", seconds=seconds)
 
     def stop(self) -> None:
         """Ask the process to end its trial at the next step, with a checkpoint."""
-        with contextlib.suppress(Exception):
-            os.kill(self._ready.result(timeout=0), signal.SIGTERM)
+        if self.process and self.process.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process.pid, signal.SIGTERM)
 
     def kill(self) -> None:
         """End the process and all that it has started."""
-        if self.executor is not None:
-            self.executor.shutdown(wait=True, kill_workers=True)
-            self.executor = None
+        executor, process = self.executor, self.process
+        self.executor = self.process = None
+        if process is not None and process.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # its group, if it has come as far as to lead one
+            with contextlib.suppress(ValueError, ProcessLookupError):
+                process.kill()
+        if executor is not None:
+            executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _ending(error: BaseException) -> str:
-    """Return what loky knows of a process's end, such as "SIGKILL(-9)", in a few words."""
-    text = str(error)
-    if "SIGKILL" in text:
-        return "killed, as the kernel does when memory runs out"
-    found = text.partition("{")[2].partition("}")[0] or text.strip().partition("\n")[0]
-    return f"{type(error).__name__}: {found}"
+def _ending(exitcode: int | None) -> str:
+    """Return how a process ended, in a few words."""
+    if exitcode == -signal.SIGKILL:
+        return "was killed, as the kernel does when memory runs out"
+    if exitcode is not None and exitcode < 0:
+        return f"crashed ({signal.Signals(-exitcode).name})"
+    return f"ended with status {exitcode}"
 
 
 def _begin(threads: int, log: str, parent: int) -> None:
