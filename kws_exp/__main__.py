@@ -57,7 +57,6 @@ def main() -> None:
         print(usage.text(configuration.CONFIG_ROOT, configuration.GROUPS))
         return
     configuration.register(sys.argv[1:])
-    sys.path.append(str(configuration.PACKAGE / "plugins"))  # where Hydra finds our sweeper
     try:
         task()
     except KwsError as error:

@@ -12,6 +12,7 @@ import contextlib
 import copy
 import functools
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import OverrideType
+from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -44,6 +45,9 @@ def register(overrides: Sequence[str] = ()) -> None:
     Not by way of the search path: Hydra would take every folder of the repository for a group. An override
     ``experiment=PATH.yaml`` makes an experiment of that file.
     """
+    plugins = str(PACKAGE / "plugins")
+    if plugins not in sys.path:  # where Hydra finds our sweeper, once it is started
+        sys.path.append(plugins)
     store = ConfigStore.instance()
     store.store(name="schema", node=Composition)
     for name, architecture in models.ARCHITECTURES.items():
@@ -85,7 +89,7 @@ def compose(overrides: Sequence[str]) -> DictConfig:
     """
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
-        plain = [item for item in parsed if item.type == OverrideType.CHANGE and item.key_or_group not in GROUPS]
+        plain = [item for item in parsed if _is_value(item)]
         composed = copy.deepcopy(_chosen(tuple(str(item.input_line) for item in parsed if item not in plain)))
         for item in plain:
             OmegaConf.update(composed, item.key_or_group, item.value(), merge=True)
@@ -101,8 +105,15 @@ def holds_list(composed: DictConfig, setting: str) -> bool:
     return isinstance(OmegaConf.select(composed, setting, throw_on_missing=False), ListConfig)
 
 
+def _is_value(item: Override) -> bool:
+    key = item.key_or_group
+    return item.type == OverrideType.CHANGE and key not in GROUPS and not key.startswith("hydra") and "/" not in key
+
+
 @functools.lru_cache(maxsize=64)
 def _chosen(overrides: tuple[str, ...]) -> DictConfig:
+    if any(item.startswith("experiment=") for item in overrides):
+        register(overrides)  # a worker knows of no file yet
     return hydra.compose("config", list(overrides))
 
 

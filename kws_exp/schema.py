@@ -246,6 +246,7 @@ class Sweeper:
     baselines: list[Any] = field(default_factory=list)  # fixed trials, run first: [{model: tiny_conv}]
     objectives: list[str] = field(default_factory=lambda: ["accuracy"])  # of kws_exp.sweep.measures
     constraints: Limits = field(default_factory=Limits)
+    report: list[str] = field(default_factory=list)  # further measures to show
     n_trials: int | None = None  # in all, earlier commands included; null: 20, or every one of a grid
     seeds: int = 1  # runs of a trial, which counts with their mean
     sampler: str = "auto"

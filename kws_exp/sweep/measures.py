@@ -66,7 +66,7 @@ def objectives(written: Sequence[str]) -> Objectives:
     """
     found: dict[str, str] = {}
     for text in written:
-        *direction, name = text.split()
+        *direction, name = text.split() or [""]
         measure = _known("sweeper.objectives", name)
         if direction and direction != [measure.direction]:
             raise KwsError(
@@ -102,6 +102,17 @@ def limits(written: Mapping[str, Any]) -> list[Limit]:
             )
         found.append(Limit(name, read[1] == ">=" or (not read[1] and measure.direction == MAXIMIZE), bound))
     return found
+
+
+def shown(written: Sequence[str]) -> tuple[str, ...]:
+    """Read measures that are shown without being aimed at.
+
+    Raises:
+        KwsError: no run reports one of them.
+    """
+    for name in written:
+        _known("sweeper.report", name)
+    return tuple(written)
 
 
 def needed(named: Sequence[str]) -> set[str]:

@@ -20,7 +20,7 @@ from kws_exp.errors import KwsError
 from kws_exp.schema import Config, Sweeper, Tracking
 from kws_exp.sweep import measures, samplers, storage, syntax
 from kws_exp.sweep import space as spaces
-from kws_exp.sweep.measures import DEVICE, Limit, Objectives
+from kws_exp.sweep.measures import DEVICE, FOOTPRINT, Limit, Objectives
 from kws_exp.sweep.space import Space, Values
 
 TRIALS = 20  # where n_trials is not given
@@ -156,7 +156,11 @@ def _check_together(plan: Plan) -> None:
             f"sweeper.pruner={settings.pruner} needs one objective, but there are {len(plan.objectives)} "
             f"({', '.join(plan.objectives)}): take sweeper.pruner=none, or limit the others by sweeper.constraints"
         )
-    named = [*plan.objectives, *(limit.measure for limit in plan.limits)]
+    named = [*plan.objectives, *(limit.measure for limit in plan.limits), *measures.shown(settings.report)]
+    if FOOTPRINT in measures.needed(named):
+        from kws_exp import footprint
+
+        footprint.check()
     if DEVICE in measures.needed(named) and not plan.config.export.enabled:
         raise KwsError("device_accuracy is measured on the exported model, but export is off: leave out export=none")
     samplers.sampler(settings.sampler, settings.sampler_options, 0)

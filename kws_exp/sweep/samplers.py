@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -96,7 +97,9 @@ def _made(kind: str, name: str, maker: Any, options: Mapping[str, Any]) -> Any:
                 f"sweeper.{kind}_options: {name} has no '{option}'{nearest(option, known)}: it has {', '.join(known)}"
             )
     try:
-        return maker(**options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # experimental, says Optuna of its own parts
+            return maker(**options)
     except (TypeError, ValueError) as error:
         raise KwsError(
             f"sweeper.{kind}_options: {name} cannot be made ({error}): mend or leave out the option"

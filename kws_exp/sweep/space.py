@@ -55,7 +55,7 @@ class Numbers:
         if self.step is None:
             return None
         found = [self.low + i * self.step for i in range(round((self.high - self.low) / self.step) + 1)]
-        return tuple(int(value) if self.whole else float(f"{value:.12g}") for value in found)  # 0.3, not 0.300...04
+        return tuple(int(value) if self.whole else rounded(value) for value in found)
 
 
 @dataclass(frozen=True)
@@ -151,8 +151,8 @@ class Space:
                 raise KwsError(f"sweeper.baselines: {name}={text(value)} is not in the space: {describe(parameter)}")
         if left:
             name = next(iter(left))
-            known = [parameter.setting for parameter in self.parameters]
-            if name in known:
+            known = list(dict.fromkeys(parameter.setting for parameter in self.parameters))
+            if any(name in (parameter.name, parameter.setting) for parameter in self.parameters):
                 others = " ".join(self.overrides(chosen)) or "what it leaves open"
                 raise KwsError(f"sweeper.baselines: {name} is not varied with {others}: leave it out of this baseline")
             raise KwsError(
@@ -168,6 +168,11 @@ class Space:
         }
 
 
+def rounded(number: float) -> float:
+    """Return 0.3 for the 0.30000000000000004 that steps of 0.1 add up to, which Optuna would not take."""
+    return float(f"{number:.12g}")
+
+
 def text(value: Value) -> str:
     """Write a value as on Hydra's command line."""
     return str(value).lower() if isinstance(value, bool) else repr(value) if isinstance(value, float) else str(value)
@@ -178,7 +183,8 @@ def describe(parameter: Parameter) -> str:
     domain = parameter.domain
     if isinstance(domain, Choices):
         return f"{parameter.setting} is one of {', '.join(map(text, domain.values))}"
-    return f"{parameter.setting} lies between {domain.low:g} and {domain.high:g}"
+    steps = f", in steps of {domain.step:g}" if domain.step and domain.step != 1 else ""
+    return f"{parameter.setting} lies between {domain.low:g} and {domain.high:g}{steps}"
 
 
 def parse(setting: str, written: str) -> Override:
@@ -187,10 +193,11 @@ def parse(setting: str, written: str) -> Override:
     Raises:
         KwsError: it is not Hydra's syntax.
     """
+    hydra = GlobalHydra.instance()
+    loader = hydra.config_loader() if hydra.is_initialized() else None
+    key = setting if "glob(" in written else "x"  # glob(*conv) stands for choices of a group
     try:
-        hydra = GlobalHydra.instance()  # which knows what glob(*conv) stands for
-        loader = hydra.config_loader() if hydra.is_initialized() else None
-        return OverridesParser.create(loader).parse_override(f"{setting if 'glob(' in written else 'x'}={written}")
+        return OverridesParser.create(loader).parse_overrides([f"{key}={written}"])[0]
     except HydraException as error:
         raise KwsError(
             f"sweeper.space: cannot read {setting}={written}: write choices as a,b, numbers as range(1,9,2) or "

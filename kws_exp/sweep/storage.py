@@ -7,12 +7,14 @@ and is seven times faster than SQLite for four processes.
 from __future__ import annotations
 
 import logging
+import random
 import re
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from filelock import FileLock
@@ -20,11 +22,14 @@ from filelock import FileLock
 from kws_exp.errors import KwsError, nearest
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
+    from optuna.storages import BaseStorage, RDBStorage
 
 JOURNAL = "optuna.journal"
 DATABASES = ("sqlite", "postgresql", "mysql", "mariadb")
 DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}  # where the URL names none
+PATIENCE_SECONDS = 10  # with a server that does not answer; TCP alone would wait two minutes
+MAKERS = 10  # times that another may be faster in making an empty database's tables
+OVERTAKEN = re.compile("already exists|duplicate", re.IGNORECASE)
 HIDDEN = re.compile(r"(?<=://)([^/@:]+):[^/@]+@")
 
 
@@ -80,11 +85,11 @@ def _open(resolved: str) -> BaseStorage:
     if resolved.startswith("grpc://"):
         address = urlsplit(resolved)
         proxy = optuna.storages.GrpcStorageProxy(host=address.hostname or "localhost", port=address.port or 13000)
-        proxy.wait_server_ready(timeout=10)
+        proxy.wait_server_ready(timeout=PATIENCE_SECONDS)
         return proxy
     if "://" in resolved:
         with _alone(resolved):
-            return optuna.storages.RDBStorage(resolved, engine_kwargs={"pool_pre_ping": True})
+            return optuna.storages.get_storage(_database(resolved))  # with a memory, shared by all that ask it
     Path(resolved).parent.mkdir(parents=True, exist_ok=True)
     return optuna.storages.JournalStorage(JournalFileBackend(resolved))
 
@@ -92,6 +97,31 @@ def _open(resolved: str) -> BaseStorage:
 def shown(storage: str) -> str:
     """Return a storage without its password."""
     return HIDDEN.sub(r"\1:***@", storage)
+
+
+def _database(url: str) -> RDBStorage:
+    """Open a database; of several processes that begin on an empty one all but one fail to make a table, and try again.
+
+    Three of four did, with PostgreSQL's "duplicate key value" or "already exists", in each of three repetitions.
+    """
+    from optuna.storages import RDBStorage
+
+    for _ in range(MAKERS):
+        try:
+            return RDBStorage(url, engine_kwargs=_engine(url))
+        except Exception as error:
+            if not OVERTAKEN.search(str(error)):
+                raise
+            time.sleep(random.uniform(0.1, 0.5))
+    return RDBStorage(url, engine_kwargs=_engine(url))
+
+
+def _engine(url: str) -> dict[str, Any]:
+    """Return what SQLAlchemy must know: to look whether a connection still lives, and not to wait forever for one."""
+    settings: dict[str, Any] = {"pool_pre_ping": True}
+    if not url.startswith("sqlite"):
+        settings["connect_args"] = {"connect_timeout": PATIENCE_SECONDS}  # psycopg and PyMySQL call it alike
+    return settings
 
 
 @contextmanager

@@ -93,7 +93,9 @@ class Study:
         return _mutex(self.storage, f"{self.name}.{what}")
 
     def close(self) -> None:
-        """Let go of the lock that tells others of this parent."""
+        """Tell the others that this parent is gone, so that none waits for what it may have left."""
+        with contextlib.suppress(Exception):  # a storage that fails must not keep the lock
+            self.storage.set_study_user_attr(self.id, PARENT + self.parent, {"closed": True})
         self.lock.release()
         Path(self.lock.lock_file).unlink(missing_ok=True)
 
@@ -118,21 +120,8 @@ class Study:
             with contextlib.suppress(UpdateFinishedTrialError):
                 if self.storage.set_trial_state_values(waiting._trial_id, TrialState.RUNNING):
                     self.storage.set_trial_user_attr(waiting._trial_id, "parent", self.parent)
-                    return self._suggested(Trial(self.load(), waiting._trial_id))
+                    return suggest(Trial(self.load(), waiting._trial_id), self.space)
         return None
-
-    def _suggested(self, trial: Trial) -> Trial:
-        for parameter in self.space.parameters:
-            if not parameter.exists(trial.params):
-                continue
-            domain, name = parameter.domain, parameter.name
-            if isinstance(domain, Choices):
-                trial.suggest_categorical(name, domain.values)
-            elif domain.whole:
-                trial.suggest_int(name, int(domain.low), int(domain.high), step=int(domain.step or 1), log=domain.log)
-            else:
-                trial.suggest_float(name, domain.low, domain.high, step=domain.step, log=domain.log)
-        return trial
 
     def tell(self, trial: Trial, outcome: Outcome) -> None:
         """Record how a trial ended; one that somebody else has ended already stays as it is."""
@@ -149,7 +138,8 @@ class Study:
             self.storage.set_trial_user_attr(trial._trial_id, "interrupted", True)
             if self.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL):
                 kept = {key: trial.user_attrs[key] for key in ("runs", "baseline") if key in trial.user_attrs}
-                self.load().enqueue_trial(trial.params, user_attrs=kept | {"retry_of": trial.number})
+                fixed = {**trial.system_attrs.get("fixed_params", {}), **trial.params}  # it may not have got far
+                self.load().enqueue_trial(fixed, user_attrs=kept | {"retry_of": trial.number})
 
     def take_over(self) -> list[int]:
         """Give back the trials of parents that have died; return their numbers."""
@@ -171,8 +161,10 @@ class Study:
             self.beaten = time.monotonic()
 
     def _lives(self, trial: FrozenTrial, attributes: Mapping[str, Any]) -> bool:
-        owner = trial.user_attrs.get("parent", "")
+        owner = trial.user_attrs.get("parent", f"of trial {trial.number}")  # it writes its name next
         mark = attributes.get(PARENT + owner)
+        if mark and "closed" in mark:
+            return False
         if mark and mark["host"] == socket.gethostname() and os.path.exists(mark["lock"]):
             return _is_held(mark["lock"])
         beat, now = (mark or {}).get("beat", 0.0), time.monotonic()
@@ -216,6 +208,21 @@ def open_study(
     return study
 
 
+def suggest(trial: Trial, space: Space) -> Trial:
+    """Have a trial's values suggested, as far as they call for each other."""
+    for parameter in space.parameters:
+        if not parameter.exists(trial.params):
+            continue
+        domain, name = parameter.domain, parameter.name
+        if isinstance(domain, Choices):
+            trial.suggest_categorical(name, domain.values)
+        elif domain.whole:
+            trial.suggest_int(name, int(domain.low), int(domain.high), step=int(domain.step or 1), log=domain.log)
+        else:
+            trial.suggest_float(name, domain.low, domain.high, step=domain.step, log=domain.log)
+    return trial
+
+
 def default_name(sweep: str, identity: Mapping[str, Any]) -> str:
     """Return the name of a study: of its sweep, and of all that decides what its trials are."""
     return f"{sweep}-{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]}"
@@ -252,18 +259,21 @@ def _is_held(lock: str) -> bool:
 @contextlib.contextmanager
 def _mutex(storage: BaseStorage, name: str) -> Iterator[None]:
     """Let one process at a time through, on whatever machines they are: a study's name is unique in its storage."""
-    since = time.monotonic()
+    holder, since = None, time.monotonic()
     while True:
         try:
             made = storage.create_new_study([StudyDirection.MINIMIZE], name)
             break
         except DuplicatedStudyError:
-            if time.monotonic() - since > STALE_SECONDS:  # whoever made it is dead
-                with contextlib.suppress(KeyError):
-                    storage.delete_study(storage.get_study_id_from_name(name))
-                since = time.monotonic()
+            with contextlib.suppress(KeyError):  # it has just been let go
+                found = storage.get_study_id_from_name(name)
+                if found != holder:
+                    holder, since = found, time.monotonic()
+                elif time.monotonic() - since > STALE_SECONDS:  # whoever made it is dead
+                    storage.delete_study(found)
             time.sleep(0.1)
     try:
         yield
     finally:
-        storage.delete_study(made)
+        with contextlib.suppress(KeyError):  # taken for dead
+            storage.delete_study(made)

@@ -24,7 +24,19 @@ from typing import Any
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 
 from kws_exp.errors import KwsError, nearest
-from kws_exp.sweep.space import Choices, Condition, List, Numbers, Parameter, Space, describe, parse, text, typed
+from kws_exp.sweep.space import (
+    Choices,
+    Condition,
+    List,
+    Numbers,
+    Parameter,
+    Space,
+    describe,
+    parse,
+    rounded,
+    text,
+    typed,
+)
 
 
 def read(
@@ -186,7 +198,7 @@ def _domain(setting: str, written: str) -> Choices | Numbers:
                 f"sweeper.space: {setting}={written} has steps, which a logarithmic scale has not: write "
                 f"tag(log, {'int(' if whole else ''}interval({min(found)},{max(found)}){')' if whole else ''})"
             )
-        return Numbers(float(min(found)), float(max(found)), abs(value.step), log, whole)
+        return Numbers(rounded(min(found)), rounded(max(found)), abs(value.step), log, whole)
     if isinstance(value, IntervalSweep):
         low, high = value.start, value.end
         if (

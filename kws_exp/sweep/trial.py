@@ -46,6 +46,7 @@ class Job:
     overrides: tuple[str, ...]
     objectives: Objectives
     limits: tuple[Limit, ...]
+    report: tuple[str, ...]
     seeds: int
     pruner: str
     pruner_options: Mapping[str, Any]
@@ -53,9 +54,14 @@ class Job:
     runs: tuple[str, ...] = ()  # folders that an interrupted attempt has left
 
     @property
-    def measured(self) -> tuple[str, ...]:
-        """All measures that it is judged by."""
+    def judged_by(self) -> tuple[str, ...]:
+        """All measures that it must have."""
         return (*self.objectives, *(limit.measure for limit in self.limits))
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """All measures that it is to have."""
+        return (*self.judged_by, *self.report)
 
 
 def job(
@@ -76,6 +82,7 @@ def job(
         tuple(overrides),
         measures.objectives(settings.objectives),
         tuple(measures.limits(limits)),
+        measures.shown(settings.report),
         settings.seeds,
         settings.pruner,
         settings.pruner_options,
@@ -215,7 +222,7 @@ def judged(job: Job, figures: Mapping[str, float], runs: Sequence[Mapping[str, f
     every = {name: [scores[name] for scores in runs] for name in names}
     means = dict(figures) | {name: statistics.fmean(every[name]) for name in names if name in measures.MEASURES}
     constraints = excesses(job.limits, means)
-    lacking = [name for name in job.measured if not math.isfinite(means.get(name, math.nan))]
+    lacking = [name for name in job.judged_by if not math.isfinite(means.get(name, math.nan))]
     if lacking:
         what = "diverged" if lacking[0] == "loss" else f"gave no {lacking[0]}"
         return Outcome(FAILED, figures=_finite(means), constraints=constraints, reason=f"the run {what}")

@@ -39,6 +39,7 @@ class Slot:
     log: Path
     executor: ProcessPoolExecutor | None = None
     process: BaseProcess | None = None
+    ready: Future[int] | None = None  # once TensorFlow is imported
     future: Future[Outcome] | None = None
     since: float = 0.0
 
@@ -49,7 +50,7 @@ class Slot:
             context = multiprocessing.get_context("spawn")
             self.executor = ProcessPoolExecutor(1, context, _begin, settings)
             before = multiprocessing.active_children()
-            self.executor.submit(os.getpid)  # what makes it start the process
+            self.ready = self.executor.submit(os.getpid)  # what makes it start the process
             self.process = next(child for child in multiprocessing.active_children() if child not in before)
 
     def submit(self, job: Job) -> None:
@@ -65,7 +66,9 @@ class Slot:
 
     def done(self, limit: float | None) -> Outcome | None:
         """Return the outcome of its trial once it has one; a trial past ``limit`` seconds ends with the process."""
-        assert self.future is not None
+        assert self.future is not None and self.ready is not None
+        if not self.ready.done():
+            self.since = time.monotonic()
         seconds = time.monotonic() - self.since
         if self.future.done():
             outcome = self._result(self.future, seconds)

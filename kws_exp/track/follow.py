@@ -51,13 +51,13 @@ def obey(pipe: Connection, folder: RunFolder, store: Store) -> None:
     group = sync.open_run(folder, store)
     pipe.send((group.run_id, None))
     followed: dict[str, _Followed] = {}
-    done: set[str] = set()
+    done: dict[str, str] = {}  # folder -> status that was sent; a run that has been taken up again has another
     last: str | None = None
     while last is None:
         refresh = False
         while pipe.poll(0 if refresh or last else POLL_SECONDS):
             command, value = pipe.recv()
-            if command == "follow" and value not in done:
+            if command == "follow" and done.get(value) != RunFolder(Path(value)).record().status:
                 followed.setdefault(value, _Followed(RunFolder(Path(value))))
             refresh |= command == "sync"
             last = value if command == "finish" else last
@@ -73,7 +73,7 @@ def obey(pipe: Connection, folder: RunFolder, store: Store) -> None:
     pipe.send((group.run_id, unsent or trouble))
 
 
-def _look(followed: dict[str, _Followed], done: set[str], store: Store) -> str | None:
+def _look(followed: dict[str, _Followed], done: dict[str, str], store: Store) -> str | None:
     """Send what is new of each run; return the last trouble."""
     trouble = None
     for path, run in list(followed.items()):
@@ -81,7 +81,7 @@ def _look(followed: dict[str, _Followed], done: set[str], store: Store) -> str |
         if failed:
             trouble, run.session, run.attempts = failed, None, run.attempts + 1
         if run.ended or run.attempts == ATTEMPTS:
-            done.add(path)
+            done[path] = run.folder.record().status
             del followed[path]
     return trouble
 
