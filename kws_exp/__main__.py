@@ -56,8 +56,9 @@ def main() -> None:
     if {"--help", "-h"} & set(sys.argv[1:]):
         print(usage.text(configuration.CONFIG_ROOT, configuration.GROUPS))
         return
-    configuration.register(sys.argv[1:])
+    configuration.register()
     try:
+        configuration.register_experiment(sys.argv[1:])
         task()
     except KwsError as error:
         sys.exit(complain(str(error)))

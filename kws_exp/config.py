@@ -20,6 +20,7 @@ from typing import Any
 
 import hydra
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
@@ -35,15 +36,15 @@ PACKAGE = Path(__file__).resolve().parent
 CONFIG_ROOT = PACKAGE / "_configs" if (PACKAGE / "_configs").is_dir() else PACKAGE.parent
 GROUPS = ("data", "features", "model", "optimizer", "train", "export", "tracking", "experiment", "sweeps")
 KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false", "bool": "true or false"}
+_search_path: list[str] = []  # the override that tells a worker of the user's own folders
 Composed = DictConfig  # for those who only pass one on
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError)
 
 
-def register(overrides: Sequence[str] = ()) -> None:
+def register() -> None:
     """Tell Hydra the types of the configuration, and the files of ``sweeps/`` as a group beside those of ``conf/``.
 
-    Not by way of the search path: Hydra would take every folder of the repository for a group. An override
-    ``experiment=PATH.yaml`` makes an experiment of that file.
+    Not by way of the search path: Hydra would take every folder of the repository for a group.
     """
     plugins = str(PACKAGE / "plugins")
     if plugins not in sys.path:  # where Hydra finds our sweeper, once it is started
@@ -56,10 +57,31 @@ def register(overrides: Sequence[str] = ()) -> None:
         store.store(group="schema/features", name=name, node=front_end.settings)
     for path in sorted((CONFIG_ROOT / "sweeps").glob("*.yaml")):
         store.store(group="sweeps", name=path.stem, node=OmegaConf.load(path), package="_global_")
-    for name in (item.partition("=")[2] for item in overrides if item.startswith("experiment=")):
-        if name.endswith(".yaml") and Path(name).is_file():
-            group, _, stem = f"experiment/{name}".rpartition("/")
-            store.store(group=group, name=stem, node=OmegaConf.load(name), package="_global_")
+
+
+def register_experiment(overrides: Sequence[str]) -> None:
+    """Make an experiment of the file that ``experiment=PATH.yaml`` names, such as a sweep's ``best.yaml``.
+
+    Raises:
+        KwsError: there is no such file.
+    """
+    for name in (item.partition("=")[2] for item in overrides if re.match(r"experiment=.+\.yaml$", item)):
+        if not Path(name).is_file():
+            raise KwsError(
+                f"experiment={name} must be a file that exists, or a name that --help lists: correct the path"
+            )
+        group, _, stem = re.sub("/+", "/", f"experiment/{name}").rpartition("/")  # Hydra passes over empty parts
+        ConfigStore.instance().store(group=group, name=stem, node=OmegaConf.load(name), package="_global_")
+
+
+def initialize(config_dirs: Sequence[str] = ()) -> None:
+    """Make :func:`compose` work in a process that Hydra did not start; ``config_dirs`` as given by ``--config-dir``."""
+    register()
+    if not GlobalHydra.instance().is_initialized():
+        hydra.initialize_config_dir(str(CONFIG_ROOT / "conf"), version_base="1.3")
+    _search_path.clear()
+    if config_dirs:
+        _search_path.append(f"hydra.searchpath=[{','.join(f'file://{path}' for path in config_dirs)}]")
 
 
 def from_hydra(composed: DictConfig) -> Config:
@@ -112,9 +134,8 @@ def _is_value(item: Override) -> bool:
 
 @functools.lru_cache(maxsize=64)
 def _chosen(overrides: tuple[str, ...]) -> DictConfig:
-    if any(item.startswith("experiment=") for item in overrides):
-        register(overrides)  # a worker knows of no file yet
-    return hydra.compose("config", list(overrides))
+    register_experiment(overrides)  # a worker knows of no file yet
+    return hydra.compose("config", [*overrides, *_search_path])
 
 
 def to_yaml(config: Config) -> str:

@@ -7,17 +7,22 @@ not with ``sweeper.workers``; what it gives is machines that Hydra's users alrea
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 
 from kws_exp import config as configuration
+from kws_exp.errors import KwsError
+from kws_exp.run_folder import RunFolder
 from kws_exp.schema import Config, Sweeper
 from kws_exp.sweep.group import Group
 from kws_exp.sweep.outcome import FAILED, STOPPED, Outcome
 from kws_exp.sweep.plan import Plan
-from kws_exp.sweep.study import TRACKING, Study
+from kws_exp.sweep.study import BEAT_SECONDS, TRACKING, Study
 
 BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
@@ -34,25 +39,68 @@ def other_than_basic(hydra_context: Any, task_function: Any, hydra_config: Any) 
 
 
 def run(launcher: Any, plan: Plan, study: Study, group: Group) -> None:
-    """Run all waiting trials in batches of ``sweeper.workers``."""
-    done = 0
+    """Run all waiting trials in batches of ``sweeper.workers``, each of which lasts as long as its longest trial.
+
+    Raises:
+        KwsError: too many trials failed.
+        KeyboardInterrupt: after Ctrl-C; the same command goes on.
+    """
+    done, failures = 0, 0
     while True:
         claimed = [trial for _ in range(plan.workers) if (trial := study.claim()) is not None]
-        if not claimed:
+        if not claimed and not study.take_over():
             return
         batch = [
             [*plan.overrides(trial.params), f"sweeper.study={study.name}", f"sweeper.trial={trial.number}"]
             for trial in claimed
         ]
-        returns = launcher.launch(batch, initial_job_idx=done)
+        outcomes = _launched(launcher, batch, done, study) if batch else []
         done += len(batch)
-        for trial, returned in zip(claimed, returns, strict=True):
-            outcome = _outcome(returned)
+        for trial, outcome in zip(claimed, outcomes, strict=True):
             if outcome.state == STOPPED:
                 study.give_back(study.frozen(trial.number))
             else:
                 study.tell(trial, outcome)
                 group.ended(study.frozen(trial.number), study)
+        if any(outcome.state == STOPPED for outcome in outcomes):
+            raise KeyboardInterrupt
+        failures += sum(outcome.state == FAILED for outcome in outcomes)
+        if failures >= plan.settings.max_failures:
+            raise KwsError(
+                f"{failures} trials failed, which is sweeper.max_failures; their reasons are in "
+                f"{group.folder.path / 'report.md'}: mend that and give the same command again, or raise "
+                "sweeper.max_failures"
+            )
+
+
+def _launched(launcher: Any, batch: Sequence[Sequence[str]], first: int, study: Study) -> list[Outcome]:
+    """Return the outcomes of a batch; where the launcher itself fails, as Ray does for a lost machine, all failed."""
+    try:
+        with _beating(study):
+            return [_outcome(returned) for returned in launcher.launch(batch, initial_job_idx=first)]
+    except KeyboardInterrupt:
+        return [Outcome(STOPPED)] * len(batch)
+    except Exception as error:
+        return [Outcome(FAILED, reason=f"the launcher failed: {_told(error)}")] * len(batch)
+
+
+@contextmanager
+def _beating(study: Study) -> Iterator[None]:
+    """Let the other parents know that this one lives, while it waits."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(BEAT_SECONDS / 3):
+            with suppress(Exception):  # the storage is away for a moment
+                study.beat()
+
+    beating = threading.Thread(target=beat, daemon=True)
+    beating.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        beating.join()
 
 
 def job(config: Config, settings: Sweeper) -> Outcome:
@@ -60,11 +108,7 @@ def job(config: Config, settings: Sweeper) -> Outcome:
     from kws_exp.sweep import storage, trial
 
     overrides = [item for item in HydraConfig.get().overrides.task if not item.startswith("sweeper.trial=")]
-    if not GlobalHydra.instance().is_initialized():  # a launcher may start its jobs without
-        from hydra import initialize_config_dir
-
-        configuration.register()
-        initialize_config_dir(str(configuration.CONFIG_ROOT / "conf"), version_base="1.3")
+    configuration.initialize()
     resolved = storage.resolve(settings.storage, config.output_dir)
     assert settings.study is not None and settings.trial is not None
     opened = storage.open_storage(resolved)
@@ -72,12 +116,31 @@ def job(config: Config, settings: Sweeper) -> Outcome:
     number = opened.get_trial_id_from_study_id_trial_number(study_id, settings.trial)
     runs = opened.get_trial_user_attrs(number).get("runs", ())
     group = opened.get_study_user_attrs(study_id).get(TRACKING)
-    return trial.run(trial.job(resolved, settings.study, settings.trial, overrides, settings, group, runs))
+    outcome = trial.run(trial.job(resolved, settings.study, settings.trial, overrides, settings, group, runs))
+    output_dir = Path(config.output_dir)
+    if config.tracking.enabled and not (output_dir / "sweeps" / settings.study / "run.json").exists():
+        _send([output_dir / "runs" / name for name in opened.get_trial(number).user_attrs.get("runs", ())], config)
+    return outcome
+
+
+def _send(runs: Sequence[Path], config: Config) -> None:
+    """Send runs to the tracking server from here, as the sweep has no view of this machine's disk."""
+    from kws_exp.track import follow, store
+
+    destination = store.resolve(config.tracking.uri, config.output_dir)
+    for path in runs:
+        if (path / "run.json").exists():
+            follow.send(RunFolder(path), destination)
 
 
 def _outcome(returned: Any) -> Outcome:
     try:
         value = returned.return_value  # raises what the job raised
     except Exception as error:
-        return Outcome(FAILED, reason=f"{type(error).__name__}: {error}")
+        return Outcome(FAILED, reason=_told(error))
     return value if isinstance(value, Outcome) else Outcome(FAILED, reason="the job returned nothing")
+
+
+def _told(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[-1].strip()}"

@@ -51,7 +51,9 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, hydra_co
         if launcher is not None:
             launch.run(launcher, plan, study, group)
         else:
-            Loop(plan, study, group).run()
+            sources = hydra_config.hydra.runtime.config_sources
+            own = tuple(source.path for source in sources if source.provider == "command-line")
+            Loop(plan, study, group, own).run()
 
 
 @contextmanager
@@ -84,6 +86,7 @@ class Loop:
     plan: Plan
     study: Study
     group: Group
+    config_dirs: tuple[str, ...] = ()  # of the user, beside conf/
     slots: list[Slot] = field(default_factory=list)
     trials: dict[int, Trial] = field(default_factory=dict)  # by number of the slot
     failures: list[str] = field(default_factory=list)
@@ -96,7 +99,10 @@ class Loop:
         share = max(1, cores() // workers)
         logs = self.group.folder.path / "workers"
         logs.mkdir(exist_ok=True)
-        self.slots = [Slot(number, share, logs / f"{self.study.parent}-{number}.log") for number in range(workers)]
+        self.slots = [
+            Slot(number, share, logs / f"{self.study.parent}-{number}.log", self.config_dirs)
+            for number in range(workers)
+        ]
         try:
             with StopRequest() as stop:
                 if self.study.open_trials():

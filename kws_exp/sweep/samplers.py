@@ -52,8 +52,8 @@ def check_names(sampler: str, pruner: str) -> None:
             )
 
 
-def sampler(name: str, options: Mapping[str, Any], seed: int) -> BaseSampler | None:
-    """Return a sampler; None for Optuna's own choice.
+def sampler(name: str, options: Mapping[str, Any], seed: int) -> BaseSampler:
+    """Return a sampler.
 
     Raises:
         KwsError: a package is missing, or an option is none of the sampler's.
@@ -85,7 +85,13 @@ def pruner(name: str, options: Mapping[str, Any], eval_interval: int, steps: int
     if name == "patient":  # wraps another, median unless said otherwise
         inner = given.pop("wrapped", "median")
         check_names("auto", inner)
-        given["wrapped_pruner"] = pruner(inner, given.pop("wrapped_options", {}), eval_interval, steps)
+        wrapped_options = given.pop("wrapped_options", {})
+        if not isinstance(wrapped_options, Mapping):
+            raise KwsError(
+                "sweeper.pruner_options.wrapped_options must hold options, as in {n_warmup_steps: 400}, but is "
+                f"{wrapped_options}"
+            )
+        given["wrapped_pruner"] = pruner(inner, wrapped_options, eval_interval, steps)
     return _made("pruner", name, getattr(optuna.pruners, PRUNERS[name]), given)
 
 

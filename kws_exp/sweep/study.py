@@ -32,6 +32,7 @@ from kws_exp.errors import KwsError
 from kws_exp.sweep.measures import Objectives
 from kws_exp.sweep.outcome import COMPLETE, FAILED, PRUNED, Outcome
 from kws_exp.sweep.space import Choices, Space, Values
+from kws_exp.sweep.storage import turn
 
 IDENTITY, TRACKING, PARENT = "kws_exp.identity", "kws_exp.tracking_run_id", "kws_exp.parent."
 BEAT_SECONDS, SILENT_SECONDS = 15.0, 60.0  # of a parent on another machine; one on this holds a lock
@@ -118,7 +119,7 @@ class Study:
         """Take the first waiting trial and have its values suggested; None if none waits."""
         for waiting in self.trials(TrialState.WAITING):
             with contextlib.suppress(UpdateFinishedTrialError):
-                if self.storage.set_trial_state_values(waiting._trial_id, TrialState.RUNNING):
+                if self._changed(waiting, TrialState.RUNNING):
                     self.storage.set_trial_user_attr(waiting._trial_id, "parent", self.parent)
                     return suggest(Trial(self.load(), waiting._trial_id), self.space)
         return None
@@ -136,10 +137,14 @@ class Study:
         """End a trial that cannot go on as interrupted, and make it again; the new one takes up its runs."""
         with contextlib.suppress(UpdateFinishedTrialError):
             self.storage.set_trial_user_attr(trial._trial_id, "interrupted", True)
-            if self.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL):
+            if self._changed(trial, TrialState.FAIL):
                 kept = {key: trial.user_attrs[key] for key in ("runs", "baseline") if key in trial.user_attrs}
                 fixed = {**trial.system_attrs.get("fixed_params", {}), **trial.params}  # it may not have got far
                 self.load().enqueue_trial(fixed, user_attrs=kept | {"retry_of": trial.number})
+
+    def _changed(self, trial: FrozenTrial, state: TrialState) -> bool:
+        with turn(self.storage):
+            return self.storage.set_trial_state_values(trial._trial_id, state)
 
     def take_over(self) -> list[int]:
         """Give back the trials of parents that have died; return their numbers."""

@@ -16,6 +16,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
@@ -37,6 +38,7 @@ class Slot:
     number: int
     threads: int
     log: Path
+    config_dirs: Sequence[str] = ()
     executor: ProcessPoolExecutor | None = None
     process: BaseProcess | None = None
     ready: Future[int] | None = None  # once TensorFlow is imported
@@ -46,7 +48,7 @@ class Slot:
     def start(self) -> None:
         """Have a process that is ready, or about to be."""
         if self.executor is None:
-            settings = (self.threads, str(self.log), os.getpid())
+            settings = (self.threads, str(self.log), os.getpid(), self.config_dirs)
             context = multiprocessing.get_context("spawn")
             self.executor = ProcessPoolExecutor(1, context, _begin, settings)
             before = multiprocessing.active_children()
@@ -118,7 +120,7 @@ def _ending(exitcode: int | None) -> str:
     return f"ended with status {exitcode}"
 
 
-def _begin(threads: int, log: str, parent: int) -> None:
+def _begin(threads: int, log: str, parent: int, config_dirs: Sequence[str]) -> None:
     """Prepare a worker: its share of the cores, its output in a file, its own ears for Ctrl-C."""
     os.environ[VARIABLE] = str(threads)
     os.environ["OMP_NUM_THREADS"] = str(threads)
@@ -130,7 +132,7 @@ def _begin(threads: int, log: str, parent: int) -> None:
     sys.stdout = sys.stderr = file
     faulthandler.enable(file)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    _prepare()
+    _prepare(config_dirs)
 
 
 def _end_with(parent: int) -> None:
@@ -139,15 +141,12 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _prepare() -> None:
+def _prepare(config_dirs: Sequence[str] = ()) -> None:
     """Import what every trial needs, while the parent reads the data."""
-    from hydra import initialize_config_dir
-
     from kws_exp import config as configuration
     from kws_exp import framework
 
-    configuration.register()
-    initialize_config_dir(str(configuration.CONFIG_ROOT / "conf"), version_base="1.3")
+    configuration.initialize(config_dirs)
     framework.load()
     import optuna  # noqa: F401
 

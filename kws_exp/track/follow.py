@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ POLL_SECONDS = 0.3
 STATE_TAG = "kws_exp.state"
 ATTEMPTS = 4
 NICENESS = 5  # the trainers come first
+ORPHAN_SECONDS = 2.0  # a worker looks for its parent twice a second
 
 
 @dataclass
@@ -52,6 +54,24 @@ def obey(pipe: Connection, folder: RunFolder, store: Store) -> None:
     pipe.send((group.run_id, None))
     followed: dict[str, _Followed] = {}
     done: dict[str, str] = {}  # folder -> status that was sent; a run that has been taken up again has another
+    try:
+        _follow(pipe, group, followed, done, store)
+    except (EOFError, ConnectionError):  # the parent was killed, and its workers end by themselves
+        time.sleep(ORPHAN_SECONDS)
+        _look(followed, done, store)
+        for run in followed.values():
+            if run.session:
+                _attempt(functools.partial(sync.finish, run.session, KILLED))
+
+
+def send(folder: RunFolder, store: Store) -> str | None:
+    """Send a run that has ended, for whom nobody follows it; return what went wrong, in one sentence."""
+    return _attempt(lambda: _send(_Followed(folder), store))
+
+
+def _follow(
+    pipe: Connection, group: Session, followed: dict[str, _Followed], done: dict[str, str], store: Store
+) -> None:
     last: str | None = None
     while last is None:
         refresh = False

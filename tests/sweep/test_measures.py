@@ -30,7 +30,7 @@ def test_objectives(written: list[str], found: Mapping[str, str]) -> None:
 @pytest.mark.parametrize(
     ("written", "sentence"),
     [
-        (["acuracy"], "no run reports 'acuracy' .did you mean 'accuracy'.: there are accuracy, loss"),
+        (["acuracy"], "no run reports 'acuracy' .did you mean 'accuracy'.*: there are accuracy, loss"),
         (["maximize flash"], "no run reports 'flash' .did you mean 'flash_kb'"),
         (["minimize accuracy"], "'minimize accuracy' contradicts what is better .* write 'maximize accuracy'"),
         (["maximise accuracy"], "write 'maximize accuracy', or 'accuracy' alone"),
