@@ -128,8 +128,10 @@ def holds_list(composed: DictConfig, setting: str) -> bool:
 
 
 def _is_value(item: Override) -> bool:
+    if item.type != OverrideType.CHANGE or item.is_sweep_override():  # Hydra refuses the latter
+        return False
     key = item.key_or_group
-    return item.type == OverrideType.CHANGE and key not in GROUPS and not key.startswith("hydra") and "/" not in key
+    return key not in GROUPS and not key.startswith("hydra") and "/" not in key
 
 
 @functools.lru_cache(maxsize=64)
@@ -176,7 +178,7 @@ def explain(error: Exception) -> str:
             f"cannot read '{error.override}' on the command line: close every bracket, and put what is not plain "
             'letters, digits or a path in quotes, as in \'words=["is it","да"]\''
         )
-    if isinstance(error, ValueError):
+    if isinstance(error, ValueError) and not isinstance(error, OmegaConfBaseException):
         return (
             f"each of {', '.join(GROUPS[:7])} must be one of its choices, not null: python -m kws_exp --help lists them"
         )

@@ -17,7 +17,8 @@ Train, track and prove a keyword spotter for a microcontroller.
   python -m kws_exp data.dir=FOLDER                        on your own recordings, FOLDER/WORD/*.wav|flac|ogg
   python -m kws_exp experiment=classic                     TensorFlow's speech_commands recipe
   python -m kws_exp --multirun model=tiny_conv,ds_cnn      several, compared
-  python -m kws_exp sweeps=compare_models                  all architectures, compared
+  python -m kws_exp sweeps=compare_models                  all architectures, compared with three seeds each
+  python -m kws_exp sweeps=pareto sweeper.constraints.flash_kb=32    what accuracy costs, within a budget
   python -m kws_exp resume=latest                          go on with an interrupted run
 
 Give any setting as KEY=VALUE, as in train.steps=[5000] or seed=1. These show them all, with their values:

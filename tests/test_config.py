@@ -1,11 +1,14 @@
 """Composition: every file of conf/ and sweeps/ is valid, and a stored configuration is the same when read back."""
 
+import re
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from kws_exp import config as configuration
+from kws_exp.errors import KwsError
 from kws_exp.schema import Config
 from kws_exp.validate import complete, validate
 
@@ -84,3 +87,92 @@ def test_the_course_recipe() -> None:
     assert (config.model.name, config.optimizer.name) == ("tiny_conv", "gradient_descent")
     assert config.features.stride_ms == 20
     assert (config.data.silence_percentage, config.data.unknown_percentage) == (25, 25)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        "",
+        "seed=1 train.batch_size=50",
+        "model=ds_cnn model.filters=32 features=mfcc features.bins=10",
+        "model.dropout=0.25 model=conv",
+        "train.steps=[100,200] optimizer.learning_rate=[0.01,1e-3]",
+        "words=[yes,no,on,off,'is it']",
+        "name='a b' output_dir=x/y data.dir=null verbosity=debug",
+        "+tags.owner=me tags.owner=you +tags.board=nano tags={board: mine}",
+        "++seed=3 ++tags.x=1",
+        "experiment=classic train.batch_size=7",
+        "sweeps=tune sweeper.n_trials=3 sweeper.constraints.flash_kb='<= 32'",
+        "sweeps=smoke +sweeper.space.seed='1,2' sweeper.baselines=[{model: tiny_conv}]",
+        "data.synthetic.rate=[90,100] data.synthetic.reverb_share=0",
+        "tracking=off export=none export.enabled=true",
+        "hydra.mode=RUN hydra/sweeper=basic seed=2",
+        "~tags seed=2",
+    ],
+)
+def test_compose_is_hydra_s_own(overrides: str, tmp_path: Path) -> None:
+    items = re.findall(r"(?:[^\s'{]|'[^']*'|\{[^}]*\})+", overrides)
+    configuration.register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        expected = compose("config", items)
+        for _ in range(2):  # made, and remembered
+            found = configuration.compose(items)
+            assert found == expected
+            assert OmegaConf.to_yaml(found) == OmegaConf.to_yaml(expected)
+            found.seed = 12345  # what one caller does to its own is nothing to the next
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["train.steps=3000"], "train.steps must be a list"),
+        (["seed=abc"], "seed must be a whole number, but is 'abc'"),
+        (["seed=null"], "seed must be set"),
+        (["train.step=3"], "no setting 'train.step' .did you mean 'steps'"),
+        (["model.filtres=3"], "no setting 'model.filtres' .did you mean 'filters'"),
+        (["tags.board=nano"], r"write \+tags.board=VALUE"),
+        (["model=tinyconv"], "model=tinyconv is not known"),
+        (["model=null"], "must be one of its choices, not null"),
+        (["words=[yes"], "cannot read"),
+        (["words=yes,no"], r"write words=\[yes,no\]"),
+        (["model=tiny_conv,conv"], "model takes one value"),
+    ],
+)
+def test_compose_tells_a_mistake_as_the_command_line_does(overrides: list[str], sentence: str) -> None:
+    configuration.register()
+    with initialize_config_dir(str(CONF), version_base="1.3"), pytest.raises(KwsError) as caught:
+        configuration.from_hydra(configuration.compose(overrides))
+    assert re.search(sentence, str(caught.value)), caught.value
+
+
+ORIGINALS = [
+    [],
+    ["model=ds_cnn", "model.filters=32", "features=mfcc", "features.bins=10", "optimizer=momentum"],
+    ["experiment=classic", "words=[on,off,'null','1','1e3',yes]", "+tags.board='a: b # c'", "+tags.x=''"],
+    ["optimizer.learning_rate=[0.00012345678901234,1e-7]", "train.steps=[100,1]", "data.synthetic.rate=[90,100]"],
+    ["data=synthetic", "export=none", "tracking=off", "name='é: -'", "export.emulated_cores=[]", "seed=0"],
+    *([f"features={name}"] for name in ("average", "micro", "mfcc", "log_mel")),
+    *([f"model={path.stem}"] for path in sorted((CONF / "model").glob("*.yaml"))),
+]
+
+
+@pytest.mark.parametrize("overrides", ORIGINALS, ids=" ".join)
+def test_an_experiment_file_trains_the_same_again(
+    overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    original = composed(*overrides)
+    complete(original, synthetic=False)
+    Path("out").mkdir()
+    Path("out/best.yaml").write_text(configuration.to_experiment(original, "the best: 93 %"), encoding="utf-8")
+    arguments = ["experiment=out/best.yaml"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        configuration._chosen.cache_clear()  # of files that have been at this path before
+        again = configuration.from_hydra(configuration.compose(arguments))
+        more = configuration.from_hydra(configuration.compose([*arguments, "seed=7", "train.steps=[5]"]))
+    assert again == original
+    assert type(again.model) is type(original.model)
+    assert (more.seed, more.train.steps, more.model) == (7, [5], original.model)
+    configuration.register_experiment(arguments)
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        assert configuration.from_hydra(compose("config", arguments)) == original

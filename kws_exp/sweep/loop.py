@@ -7,6 +7,7 @@ goes on with them.
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ from kws_exp.sweep.workers import STOP_SECONDS, Slot
 
 TICK_SECONDS = 0.05  # between looks at the workers
 FOLLOW_SECONDS = 1.0  # between looks for runs that have begun
+FULL = (errno.ENOSPC, errno.EDQUOT)
 WATCH_SECONDS = 5.0  # between looks at the other parents
 
 
@@ -39,10 +41,22 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, hydra_co
     """Run, or go on with, the sweep that a command line means.
 
     Raises:
-        KwsError: a mistake of the user, before any trial; or too many trials failed.
+        KwsError: a mistake of the user, before any trial; too many trials failed; or the disk is full.
         KeyboardInterrupt: after Ctrl-C; the same command goes on.
     """
     plan = plans.read(arguments)
+    try:
+        _run(plan, hydra_context, task_function, hydra_config)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise KwsError(
+            f"the disk of {plan.config.output_dir} is full, which ended the sweep: free some space and give the same "
+            "command again, all that was told is kept"
+        ) from error
+
+
+def _run(plan: Plan, hydra_context: Any, task_function: Any, hydra_config: Any) -> None:
     with opened(plan) as (study, group):
         group.say(f"study {study.name} in {storage.shown(plan.storage)}: {len(plan.wanted)} trials")
         from kws_exp.sweep import launch

@@ -116,7 +116,7 @@ def read(arguments: Sequence[str]) -> Plan:
 def _check(settings: Sweeper) -> None:
     for name, least in AT_LEAST.items():
         value = getattr(settings, name)
-        if value is not None and value < least:
+        if value is not None and not value >= least:  # nan is neither
             raise KwsError(f"sweeper.{name} must be at least {least}, but is {value}: write sweeper.{name}={least}")
     samplers.check_names(settings.sampler, settings.pruner)
 
@@ -155,6 +155,11 @@ def _check_together(plan: Plan) -> None:
         raise KwsError(
             f"sweeper.pruner={settings.pruner} needs one objective, but there are {len(plan.objectives)} "
             f"({', '.join(plan.objectives)}): take sweeper.pruner=none, or limit the others by sweeper.constraints"
+        )
+    if several and settings.sampler == "cmaes":
+        raise KwsError(
+            f"sweeper.sampler=cmaes needs one objective, but there are {len(plan.objectives)} "
+            f"({', '.join(plan.objectives)}): take sweeper.sampler=tpe, or limit the others by sweeper.constraints"
         )
     named = [*plan.objectives, *(limit.measure for limit in plan.limits), *measures.shown(settings.report)]
     if FOOTPRINT in measures.needed(named):

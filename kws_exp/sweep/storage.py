@@ -80,7 +80,8 @@ def open_storage(resolved: str) -> BaseStorage:
 
 def _open(resolved: str) -> BaseStorage:
     import optuna
-    from optuna.storages.journal import JournalFileBackend
+
+    from kws_exp.sweep.journal import Journal
 
     if resolved.startswith("grpc://"):
         address = urlsplit(resolved)
@@ -90,8 +91,7 @@ def _open(resolved: str) -> BaseStorage:
     if "://" in resolved:
         with _alone(resolved):
             return optuna.storages.get_storage(_database(resolved))  # with a memory, shared by all that ask it
-    Path(resolved).parent.mkdir(parents=True, exist_ok=True)
-    return optuna.storages.JournalStorage(JournalFileBackend(resolved))
+    return optuna.storages.JournalStorage(Journal(resolved))
 
 
 def shown(storage: str) -> str:

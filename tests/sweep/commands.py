@@ -27,12 +27,16 @@ def start(place: Path, *arguments: str) -> subprocess.Popen[str]:
     environment.pop("MLFLOW_TRACKING_URI", None)
     command = [sys.executable, "-m", "kws_exp", *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=place, env=environment, text=True, **pipes)  # type: ignore[call-overload, no-any-return]
+    return subprocess.Popen(command, cwd=place, env=environment, text=True, **pipes)  # type: ignore[call-overload]
 
 
 def finish(process: subprocess.Popen[str], status: int = 0) -> str:
     """Wait for a command and return what it printed."""
-    output, errors = process.communicate(timeout=400)
+    try:
+        output, errors = process.communicate(timeout=400)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
     assert process.returncode == status, output + errors
     assert "Traceback" not in errors, errors
     return output + errors

@@ -61,7 +61,8 @@ def give_back(resolved: str, folder: Path, barrier: Barrier, said: Said) -> None
 
 def hold(resolved: str, folder: Path, barrier: Barrier, said: Said) -> None:
     """Claim a trial and wait to be killed."""
-    trial = open_for(resolved, folder).claim()
+    study = open_for(resolved, folder)
+    trial = study.claim()
     assert trial is not None
     trial.set_user_attr("runs", ["trial-0000"])
     said.put([trial.number])

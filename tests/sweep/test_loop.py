@@ -17,7 +17,7 @@ from tests.sweep.commands import SMALL, finish, run, start, trials, wait_for, wo
 pytestmark = pytest.mark.slow
 
 COMPLETE, PRUNED, FAIL = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL
-LONG = ("train.steps=[4000]", "train.eval_interval=100", "sweeper.pruner=none", "sweeper.workers=2")
+LONG = ("train.steps=[500]", "train.eval_interval=50", "sweeper.pruner=none", "sweeper.workers=2")
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_a_killed_worker_costs_one_trial_and_a_killed_parent_none(place: Path) -
     left = reported()
     process.kill()
     process.communicate()
-    output = run(place, *command[:3], "train.steps=[4000]", *command[4:])
+    output = run(place, *command)
     found = trials(there)
     again = [trial for trial in found if trial.user_attrs.get("retry_of") in left]
     assert sorted(trial.user_attrs["retry_of"] for trial in again) == left

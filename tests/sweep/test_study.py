@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from kws_exp.errors import KwsError
 from kws_exp.sweep import study as studies
 from kws_exp.sweep.outcome import COMPLETE, FAILED, PRUNED, Outcome
-from kws_exp.sweep.space import Choices, Numbers, Parameter, Space
+from kws_exp.sweep.space import Choices, Numbers, Parameter, Space, Value
 from kws_exp.sweep.study import Study, default_name, is_interrupted
 from tests.sweep import parents
 from tests.sweep.parents import SPACE, open_for
@@ -59,8 +59,8 @@ def at_once(count: int, target: Target, resolved: str, folder: Path) -> list[lis
 @contextmanager
 def holding(resolved: str, folder: Path) -> Iterator[tuple[BaseProcess, int]]:
     """Another parent that has a trial."""
-    said = PROCESSES.SimpleQueue()
-    parent = PROCESSES.Process(target=parents.hold, args=(resolved, folder, PROCESSES.Barrier(1), said))
+    barrier, said = PROCESSES.Barrier(1), PROCESSES.SimpleQueue()
+    parent = PROCESSES.Process(target=parents.hold, args=(resolved, folder, barrier, said))
     parent.start()
     try:
         yield parent, said.get()[0]
@@ -77,7 +77,7 @@ def test_parents_at_once_claim_every_trial_once(study: Study, resolved: str, tmp
 
 
 def test_trials_are_made_up_to_a_number(study: Study, tmp_path: Path, resolved: str) -> None:
-    baselines = [{"model": "ds_cnn", "rate": 0.001}, {"model": "tiny_conv"}]
+    baselines: list[dict[str, Value]] = [{"model": "ds_cnn", "rate": 0.001}, {"model": "tiny_conv"}]
     assert study.top_up([*baselines, {}], 2) == 3
     assert study.top_up([*baselines, {}], 2) == 3
     assert len(study.trials()) == 3

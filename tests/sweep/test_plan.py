@@ -1,0 +1,215 @@
+"""The command line of a sweep: a plan, or one sentence and nothing written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from kws_exp.errors import KwsError
+from kws_exp.sweep.plan import Plan, read
+from kws_exp.sweep.space import Value
+from kws_exp.sweep.study import default_name
+
+pytestmark = pytest.mark.usefixtures("hydra_ready")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for word in ("yes", "no", "left"):
+        (tmp_path / "speech" / word).mkdir(parents=True)
+    (tmp_path / "speech.txt").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KWS_EXP_CACHE", str(tmp_path / "cache"))
+
+
+def plan(*arguments: str, words: str = "words=[yes,no]") -> Plan:
+    given = any(argument.startswith("words=") for argument in arguments)
+    return read(["data.dir=speech", *([] if given else [words]), *arguments])
+
+
+MODEL = "model=tiny_conv,ds_cnn"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((), "a sweep varies at least one setting"),
+        (("+sweeper.space.mdl='a,b'",), "no trial could have mdl=a: there is no setting 'mdl'"),
+        (("model.filtres=4,8",), "no trial could have model.filtres=4: .*'model.filtres' .did you mean 'filters'"),
+        (("model=tiny_conv,dscnn",), "no trial could have model=dscnn: .* .did you mean 'ds_cnn'"),
+        (("train.batch_size=0,100",), "no trial could have train.batch_size=0: .* the nearest is train.batch_size=1"),
+        (("augment.gain_db=interval(0,50)",), "no trial could have augment.gain_db=50.0: .*from 0 to 40"),
+        (("train.steps=abc,10",), r"no trial could have train.steps=\[abc\]: .*must be"),
+        (("words=[yes,no],[yes,lfet]",), r"no trial could have words=\[yes,lfet\]: the data has no word 'lfet'"),
+        (("augment.gain_db=interval(10,0)",), "is empty: give the lower end first"),
+        (("train.batch_size=range(8,4)",), "is empty"),
+        ((MODEL, "sweeper.objectives=[flash]"), "no run reports 'flash' .did you mean 'flash_kb'"),
+        ((MODEL, "sweeper.objectives=[minimize accuracy]"), "contradicts what is better"),
+        ((MODEL, "sweeper.objectives=[accuracy,accuracy]"), "must not name accuracy twice"),
+        ((MODEL, "sweeper.objectives=[]"), "at least one measure"),
+        ((MODEL, "sweeper.objectives=accuracy"), "sweeper.objectives must be a list"),
+        (
+            (MODEL, "sweeper.objectives=[accuracy,flash_kb]", "sweeper.pruner=median"),
+            r"sweeper.pruner=median needs one objective, but there are 2 \(accuracy, flash_kb\)",
+        ),
+        ((MODEL, "sweeper.objectives=[device_accuracy]", "export=none"), "leave out export=none"),
+        ((MODEL, "sweeper.constraints.device_accuracy=0.8", "export=none"), "leave out export=none"),
+        ((MODEL, "sweeper.constraints.flash_kb=small"), "sweeper.constraints.flash_kb must be a number"),
+        ((MODEL, "sweeper.constraints.flash_kb='< 3'"), "'<= NUMBER'"),
+        ((MODEL, "sweeper.constraints.flash=32"), "no setting 'sweeper.constraints.flash' .did you mean 'flash_kb'"),
+        ((MODEL, "sweeper.constraints=32"), "sweeper.constraints"),
+        ((MODEL, "sweeper.n_trials=0"), "sweeper.n_trials must be at least 1, but is 0: write sweeper.n_trials=1"),
+        ((MODEL, "sweeper.seeds=0"), "sweeper.seeds must be at least 1"),
+        ((MODEL, "sweeper.workers=-1"), "sweeper.workers must be at least 1"),
+        ((MODEL, "sweeper.workers=two"), "sweeper.workers must be a whole number"),
+        ((MODEL, "sweeper.trial_timeout=0.5"), "sweeper.trial_timeout must be at least 1"),
+        ((MODEL, "sweeper.trial_timeout=nan"), "sweeper.trial_timeout must be at least 1"),
+        ((MODEL, "sweeper.sampler=tp"), "sweeper.sampler=tp is not known .did you mean 'tpe'"),
+        ((MODEL, "sweeper.pruner=hyperband2"), "sweeper.pruner=hyperband2 is not known .did you mean 'hyperband'"),
+        ((MODEL, "+sweeper.sampler_options.n_startup=3", "sweeper.sampler=tpe"), "tpe has no 'n_startup'"),
+        ((MODEL, "sweeper.pruner=threshold"), "threshold cannot be made"),
+        (
+            (MODEL, "sweeper.objectives=[accuracy,flash_kb]", "sweeper.sampler=cmaes"),
+            "sweeper.sampler=cmaes needs one objective",
+        ),
+        ((MODEL, "sweeper.baselines=[{model: conv}]"), "model=conv is not in the space: model is one of tiny_conv"),
+        ((MODEL, "sweeper.baselines=[{seed: 3}]"), "'seed' is not varied"),
+        ((MODEL, "sweeper.baselines=[tiny_conv]"), "must hold settings with their values, but holds 'tiny_conv'"),
+        ((MODEL, "sweeper.storage=postgres://me@host/db"), "of no known kind .did you mean 'postgresql'"),
+        ((MODEL, "resume=latest"), "'resume' is for a single run: leave it out"),
+        ((MODEL, "words=[yes,lfet]"), "the data has no word 'lfet' .did you mean 'left'"),
+        ((MODEL, "data.dir=nowhere"), "'nowhere' does not exist"),
+        ((MODEL, "train.batch_size=0"), "train.batch_size=1"),
+        ((MODEL, "sweeper.sampler=grid", "augment.gain_db=interval(0,9)"), "a grid needs values that can be counted"),
+        (("model=tiny_conv,single_fc", "model.filters=4,8"), "no trial could have model=single_fc model.filters=4: "),
+        (("model=glob(resnet*)",), "fits none of its choices"),
+        (("sweeps=compare",), "sweeps=compare is not known"),
+        ((MODEL, "sweper.n_trials=3"), "no setting 'sweper' .did you mean 'sweeper'"),
+        ((MODEL, "sweeper.n_trial=3"), "no setting 'sweeper.n_trial' .did you mean 'n_trials'"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_is_made(arguments: Sequence[str], sentence: str, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(KwsError) as caught:
+        plan(*arguments)
+    message = str(caught.value)
+    assert re.search(sentence, message), message
+    assert len(message.splitlines()) == 1, message
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted", "baselines"),
+    [
+        ((), [{}] * 20, 0),
+        (("sweeper.n_trials=3",), [{}] * 3, 0),
+        (("sweeper.baselines=[{model: ds_cnn}]", "sweeper.n_trials=2"), [{"model": "ds_cnn"}, {}], 1),
+        (("sweeper.sampler=grid",), [{"model": "tiny_conv"}, {"model": "ds_cnn"}], 0),
+        (("sweeper.sampler=brute_force", "sweeper.n_trials=1"), [{"model": "tiny_conv"}], 0),
+        (
+            ("sweeper.sampler=grid", "sweeper.baselines=[{model: ds_cnn}]"),
+            [{"model": "ds_cnn"}, {"model": "tiny_conv"}],
+            1,
+        ),
+        (("sweeper.baselines=[{model: ds_cnn, seed: 1}]", "seed=1", "sweeper.n_trials=1"), [{"model": "ds_cnn"}], 1),
+        (("sweeper.baselines=[{model: ds_cnn, seed: 1}]", "seed=2", "sweeper.n_trials=1"), [{}], 0),
+    ],
+)
+def test_trials_and_baselines(arguments: Sequence[str], wanted: list[dict[str, str]], baselines: int) -> None:
+    found = plan(MODEL, *arguments)
+    assert (list(found.wanted), found.baselines) == (wanted, baselines)
+
+
+def test_a_baseline_gives_way_to_what_the_command_line_fixes() -> None:
+    baseline = "sweeper.baselines=[{model: tiny_conv, augment.gain_db: 3, seed: 1}]"
+    found = plan("augment.gain_db=interval(0,9)", "seed=1,2", "model=tiny_conv", baseline)
+    assert found.wanted[0] == {"augment.gain_db": 3, "seed": 1}
+    assert plan("augment.gain_db=interval(0,9)", "seed=1,2", "model=ds_cnn", baseline).wanted[0] == {}
+
+
+def test_every_baseline_is_a_trial() -> None:
+    many = ",".join("{model: ds_cnn}" for _ in range(25))
+    assert len(plan(MODEL, f"sweeper.baselines=[{many}]").wanted) == 25
+
+
+def test_what_a_trial_is_given() -> None:
+    found = plan(MODEL, "optimizer.learning_rate=interval(0.001,0.1)", "train.steps=[10]", "train.eval_interval=5")
+    values: dict[str, Value] = {"model": "ds_cnn", "optimizer.learning_rate": 0.01}
+    fixed = ("data.dir=speech", "words=[yes,no]", "train.steps=[10]", "train.eval_interval=5")
+    assert found.overrides(values) == (*fixed, "model=ds_cnn", "optimizer.learning_rate=[0.01]")
+    assert (found.sweep, found.steps, found.workers >= 1) == ("sweep", 10, True)
+
+
+def test_a_sweep_of_the_group(tmp_path: Path) -> None:
+    found = plan("sweeps=smoke")
+    assert (found.sweep, found.settings.pruner, len(found.wanted), found.baselines) == ("smoke", "median", 4, 1)
+    assert [p.name for p in found.space.parameters] == ["model", "optimizer.learning_rate", "model.filters"]
+    assert [p.name for p in plan("sweeps=smoke", "model=single_fc").space.parameters] == ["optimizer.learning_rate"]
+    assert found.storage == str(tmp_path / "mlruns" / "optuna.journal")
+
+
+def name(*arguments: str, words: str = "words=[yes,no]") -> str:
+    found = plan("model=tiny_conv,ds_cnn", *arguments, words=words)
+    return default_name(found.sweep, found.identity)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "sweeper.n_trials=40",
+        "sweeper.workers=3",
+        "sweeper.max_failures=9",
+        "sweeper.trial_timeout=60",
+        "sweeper.sampler=random",
+        "+sweeper.sampler_options.seed=3",
+        "sweeper.pruner=median",
+        "sweeper.baselines=[{model: ds_cnn}]",
+        "sweeper.storage=sqlite:///optuna.db",
+        "output_dir=elsewhere",
+        "verbosity=debug",
+        "name=mine",
+        "+tags.board=nano",
+        "tracking=off",
+        "tracking.experiment=mine",
+        "data.cache_dir=cache",
+        "sweeper.objectives=[maximize accuracy]",
+        "model=choice(tiny_conv,ds_cnn)",
+    ],
+)
+def test_what_leaves_the_study_the_same(change: str) -> None:
+    arguments = [change] if not change.startswith("model=") else []
+    found = plan(change) if change.startswith("model=") else plan(MODEL, *arguments)
+    assert default_name(found.sweep, found.identity) == name()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "sweeper.seeds=2",
+        "sweeper.objectives=[loss]",
+        "sweeper.objectives=[accuracy,flash_kb]",
+        "sweeper.constraints.flash_kb=32",
+        "seed=1",
+        "train.steps=[10]",
+        "augment.gain_db=3",
+        "augment.gain_db=interval(0,3)",
+        "export=none",
+        "data.testing_percentage=20",
+        "features=mfcc",
+    ],
+)
+def test_what_makes_another_study(change: str) -> None:
+    assert name(change) != name()
+
+
+def test_words_and_their_order_make_another_study() -> None:
+    names = [name(), name(words="words=[no,yes]"), name(words="words=[yes,left]")]
+    assert len(set(names)) == 3
+
+
+def test_limits_make_another_study_by_what_they_mean() -> None:
+    assert name("sweeper.constraints.flash_kb=32") == name("sweeper.constraints.flash_kb='<= 32.0'")
+    assert name("sweeper.constraints.flash_kb=32") != name("sweeper.constraints.flash_kb='>= 32'")
