@@ -49,6 +49,7 @@ class Group:
         self.tracker: Tracker | None = None
         self.tracking_run_id: str | None = None
         self.artist: threading.Thread | None = None
+        self.is_open = False
         self.folder = RunFolder(Path(plan.config.output_dir) / "sweeps" / name)
         try:
             self.folder.path.mkdir(parents=True, exist_ok=True)
@@ -79,6 +80,7 @@ class Group:
             self.folder.write_record(record)
             for trial in study.trials():  # those of an earlier command may not all have been sent
                 self.track(trial)
+        self.is_open = True
 
     def _record(self, study: Study) -> RunRecord:
         path = self.folder.path / "run.json"
@@ -110,8 +112,8 @@ class Group:
 
     def close(self, study: Study) -> None:
         """Write everything a last time and wait until the tracking server has it."""
-        if not (self.folder.path / "run.json").exists():
-            return  # never opened
+        if not self.is_open:
+            return
         if self.artist:
             self.artist.join()
         self._draw(study)
@@ -151,13 +153,14 @@ class Group:
         text = leaderboard.markdown(title, command, rows, counts, objectives, self._seconds(), figures)
         run_folder.write_text(folder / "report.md", text)
         run_folder.write_text(folder / "leaderboard.csv", leaderboard.csv(rows, objectives))
-        best = next((row for row in rows if row.values and row.feasible), None)
+        best = ranking.winner(rows)
         if best:
             params = cast("Values", best.params)
             config = configuration.from_hydra(configuration.compose(self.plan.overrides(params)))
             header = f"The best trial of {study.name}: number {best.number}, {_scores(best, self.plan)}."
             run_folder.write_text(folder / "best.yaml", configuration.to_experiment(config, header))
         metrics = {f"trials/{name}": float(getattr(counts, name)) for name in COUNTED}
+        metrics["trials/seconds"] = sum(row.seconds or 0.0 for row in rows)
         metrics |= {f"best/{name}": value for name, value in _best_values(best, self.plan).items()}
         run_folder.write_json(folder / run_folder.SWEEP, {"study": study.name, "metrics": metrics})
 

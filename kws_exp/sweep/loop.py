@@ -32,6 +32,7 @@ from kws_exp.sweep.trial import job
 from kws_exp.sweep.workers import STOP_SECONDS, Slot
 
 TICK_SECONDS = 0.05  # between looks at the workers
+IDLE_SECONDS = 1.0  # until the storage is asked again for a trial, once it had none
 FOLLOW_SECONDS = 1.0  # between looks for runs that have begun
 FULL = (errno.ENOSPC, errno.EDQUOT)
 WATCH_SECONDS = 5.0  # between looks at the other parents
@@ -106,6 +107,7 @@ class Loop:
     failures: list[str] = field(default_factory=list)
     watched: float = 0.0
     followed: float = 0.0
+    idle_until: float = 0.0
 
     def run(self) -> None:
         """Run until no trial waits and none runs, here or elsewhere."""
@@ -141,13 +143,13 @@ class Loop:
         self.study.beat()
         for slot in self.slots:
             ended = self._collect(slot) if slot.busy else None
-            if not slot.busy:
+            if not slot.busy and time.monotonic() > self.idle_until:
                 self._supply(slot)
             if ended is not None:
                 self.group.ended(ended, self.study)
         self._follow()
         self._give_up()
-        if self.trials:
+        if self.trials or time.monotonic() < self.idle_until:
             return True
         if time.monotonic() - self.watched > WATCH_SECONDS:
             self.watched = time.monotonic()
@@ -157,6 +159,7 @@ class Loop:
     def _supply(self, slot: Slot) -> None:
         trial = self.study.claim()
         if trial is None:
+            self.idle_until = time.monotonic() + IDLE_SECONDS
             return
         overrides = self.plan.overrides(trial.params)
         self.trials[slot.number] = trial

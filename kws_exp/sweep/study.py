@@ -52,6 +52,7 @@ class Study:
     pruner: BasePruner
     lock: FileLock  # held while this parent lives
     parent: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+    before: int = 0  # parents that the study had when this one came
     beaten: float = 0.0
     seen: dict[str, tuple[float, float]] = field(default_factory=dict)  # other parents: last beat, when it changed here
 
@@ -81,9 +82,8 @@ class Study:
         return len(self.trials(TrialState.WAITING, TrialState.RUNNING))
 
     def ordinal(self) -> int:
-        """Return how many parents the study has had before this one, which makes the seeds of their samplers differ."""
-        attributes = self.storage.get_study_user_attrs(self.id)
-        return sum(key.startswith(PARENT) for key in attributes if key != PARENT + self.parent)
+        """Return how many parents the study had before this one, which makes the seeds of their samplers differ."""
+        return self.before
 
     def shared_id(self) -> str:
         """Return the id of the sweep as a run, the same for every parent."""
@@ -209,7 +209,9 @@ def open_study(
                 "another name with sweeper.study=NAME, or the same command line as before"
             )
     study.lock.acquire()
-    study.beat()
+    with study.alone("parents"):  # two that came together would take the same seed, and the same values
+        study.before = sum(key.startswith(PARENT) for key in storage.get_study_user_attrs(study.id))
+        study.beat()
     return study
 
 

@@ -7,6 +7,7 @@ parent is needed; with several seeds it sees the first one's curve.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import os
@@ -100,7 +101,8 @@ def run(job: Job) -> Outcome:
         outcome = Outcome(STOPPED)
     except Exception as error:  # costs the trial, not the worker
         if not isinstance(error, KwsError):
-            traceback.print_exc()
+            with contextlib.suppress(OSError):  # the disk of the log is full
+                traceback.print_exc()
         outcome = Outcome(FAILED, reason=str(error) if isinstance(error, KwsError) else _told(error))
     return replace(outcome, seconds=time.monotonic() - began, overrides=job.overrides)
 

@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -28,6 +29,8 @@ from kws_exp.sweep.outcome import FAILED, Outcome
 from kws_exp.sweep.trial import Job
 
 WATCH_SECONDS = 0.5  # between looks at the parent
+KILLED = -9  # exit code after SIGKILL
+JOIN_SECONDS = 2.0  # for a process whose pipe has closed
 STOP_SECONDS = 15.0  # to finish a step and write a checkpoint
 
 
@@ -86,11 +89,12 @@ class Slot:
     def _result(self, future: Future[Outcome], seconds: float) -> Outcome:
         try:
             return future.result()
-        except Exception:  # BrokenProcessPool, or what the executor's thread met
-            process = self.process
+        except BrokenProcessPool:
+            told = _ending(self.process)
             self.kill()
-            told = _ending(process.exitcode if process else None)
             return Outcome(FAILED, reason=f"its process {told}; see {self.log}", seconds=seconds)
+        except Exception as error:  # such as an outcome that could not be sent
+            return Outcome(FAILED, reason=f"{type(error).__name__}: {error}; see {self.log}", seconds=seconds)
 
     def stop(self) -> None:
         """Ask the process to end its trial at the next step, with a checkpoint."""
@@ -103,17 +107,20 @@ class Slot:
         executor, process = self.executor, self.process
         self.executor = self.process = None
         if process is not None and process.pid:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, AttributeError):  # Windows has no groups
                 os.killpg(process.pid, signal.SIGKILL)  # its group, if it has come as far as to lead one
-            with contextlib.suppress(ValueError, ProcessLookupError):
+            with contextlib.suppress(ValueError):
                 process.kill()
         if executor is not None:
             executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _ending(exitcode: int | None) -> str:
+def _ending(process: BaseProcess | None) -> str:
     """Return how a process ended, in a few words."""
-    if exitcode == -signal.SIGKILL:
+    if process is not None:
+        process.join(JOIN_SECONDS)
+    exitcode = process.exitcode if process else None
+    if exitcode == KILLED:
         return "was killed, as the kernel does when memory runs out"
     if exitcode is not None and exitcode < 0:
         return f"crashed ({signal.Signals(-exitcode).name})"
@@ -124,6 +131,7 @@ def _begin(threads: int, log: str, parent: int, config_dirs: Sequence[str]) -> N
     """Prepare a worker: its share of the cores, its output in a file, its own ears for Ctrl-C."""
     os.environ[VARIABLE] = str(threads)
     os.environ["OMP_NUM_THREADS"] = str(threads)
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # else the first worker takes all of a GPU's memory
     if hasattr(os, "setpgrp"):
         os.setpgrp()  # a terminal's Ctrl-C goes to the parent alone, which asks us
     file = Path(log).open("a", encoding="utf-8", buffering=1)  # noqa: SIM115 (open as long as the process lives)

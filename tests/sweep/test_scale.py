@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-TRIALS = 30
+TRIALS = 24
 TINY = (
     "words=[yes,no]",
     "data.dir=speech",

@@ -233,7 +233,7 @@ def test_a_trial_without_a_parent_is_given_time_to_name_one(study: Study, monkey
 
 def test_parents_are_counted(study: Study, resolved: str, tmp_path: Path) -> None:
     second = open_for(resolved, tmp_path)
-    assert (study.ordinal(), second.ordinal()) == (1, 1)
+    assert (study.ordinal(), second.ordinal()) == (0, 1)
     assert study.shared_id() == second.shared_id()
     second.close()
     third = open_for(resolved, tmp_path)
