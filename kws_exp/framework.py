@@ -20,7 +20,7 @@ def start(seed: int) -> None:
     import keras
     import tensorflow as tf
 
-    with _no_stderr():
+    with no_stderr():
         tf.get_logger().setLevel("ERROR")  # it warns of retracing when one process trains several models
         keras.backend.clear_session()
         keras.utils.set_random_seed(seed)
@@ -32,7 +32,7 @@ def start(seed: int) -> None:
 def load() -> None:
     """Import TensorFlow, and no more: for those who need its schema of model files, or its interpreter."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _no_stderr():
+    with no_stderr():
         import tensorflow  # noqa: F401
 
 
@@ -46,7 +46,7 @@ def _divide_cores() -> None:
 
 
 @contextlib.contextmanager
-def _no_stderr() -> Iterator[None]:
+def no_stderr() -> Iterator[None]:
     """Send what C++ writes to standard error nowhere; Python's exceptions are not affected."""
     sys.stderr.flush()
     kept = os.dup(2)

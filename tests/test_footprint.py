@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kws_exp import config as configuration
-from kws_exp import footprint, framework, run_folder, untrained
+from kws_exp import footprint, framework, run_folder
 from kws_exp.c99 import qemu
 from kws_exp.device import program
 from kws_exp.errors import KwsError
 from kws_exp.export import export, flatbuffer, manifest
 from kws_exp.features.micro import Micro
-from kws_exp.footprint import Footprint
+from kws_exp.footprint import Footprint, untrained
 from kws_exp.models.low_latency_conv import LowLatencyConv
 from kws_exp.models.tiny_conv import TinyConv
 from kws_exp.proof import cores

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kws_exp.export.graph import INPUT, OUTPUT
 
@@ -21,29 +22,41 @@ def main(folder: Path) -> None:
     """Convert ``folder/graph.pb`` twice."""
     import tensorflow as tf
 
-    graph = tf.compat.v1.GraphDef.FromString((folder / "graph.pb").read_bytes())
-    imported = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(graph, name=""), [])
-    function = imported.prune(f"{INPUT}:0", f"{OUTPUT}:0")
+    function = imported(tf.compat.v1.GraphDef.FromString((folder / "graph.pb").read_bytes()))
     calibration = np.load(folder / "calibration.npy", allow_pickle=False)
-    (folder / "model_float.tflite").write_bytes(_converter(tf, function).convert())
-    (folder / "model_int8.tflite").write_bytes(_int8(tf, _converter(tf, function), calibration))
+    (folder / "model_float.tflite").write_bytes(_converter(function).convert())
+    (folder / "model_int8.tflite").write_bytes(to_int8(function, calibration))
 
 
-def _converter(tf: Any, function: Any) -> Any:
-    return tf.lite.TFLiteConverter.from_concrete_functions([function])
+def imported(graph: Any) -> Any:
+    """Return a frozen GraphDef as a function that the converter takes."""
+    import tensorflow as tf
+
+    wrapped = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(graph, name=""), [])
+    return wrapped.prune(f"{INPUT}:0", f"{OUTPUT}:0")
 
 
-def _int8(tf: Any, converter: Any, calibration: Any) -> bytes:
+def to_int8(function: Any, calibration: NDArray[np.float32]) -> bytes:
+    """Return the int8 model of a function; clips (clips, frames, width) fix its ranges."""
+    import tensorflow as tf
+
     def clips() -> Iterator[list[Any]]:
         for clip in calibration:
             yield [clip[np.newaxis, ..., np.newaxis]]
 
+    converter = _converter(function)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = clips
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8
     model: bytes = converter.convert()
     return model
+
+
+def _converter(function: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.lite.TFLiteConverter.from_concrete_functions([function])
 
 
 if __name__ == "__main__":

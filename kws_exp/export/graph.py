@@ -7,6 +7,7 @@ gives the smallest file and needs no Keras in the converting process.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +22,35 @@ def save(model: Any, folder: Path) -> None:
         folder: Where both go; it exists.
     """
     import keras
-    import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-    def scores(features: Any) -> Any:
-        return tf.nn.softmax(model(features, training=False))
 
     archive = keras.export.ExportArchive()
     archive.track(model)
-    signature = [tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name=INPUT)]
-    served = archive.add_endpoint("serve", scores, input_signature=signature)
+    served = archive.add_endpoint("serve", scores(model), input_signature=signature(model))
     archive.write_out(str(folder / "saved_model"), verbose=False)
-    frozen = convert_variables_to_constants_v2(served.get_concrete_function(), lower_control_flow=False)
-    graph = canonical(frozen.graph.as_graph_def(), frozen.outputs[0].op.name)
+    graph = frozen(served.get_concrete_function())
     (folder / "graph.pb").write_bytes(graph.SerializeToString(deterministic=True))
+
+
+def scores(model: Any) -> Callable[[Any], Any]:
+    """Return the function from features to softmax scores, dropout off."""
+    import tensorflow as tf
+
+    return lambda features: tf.nn.softmax(model(features, training=False))
+
+
+def signature(model: Any) -> list[Any]:
+    """Return what that function takes: the features of one clip."""
+    import tensorflow as tf
+
+    return [tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name=INPUT)]
+
+
+def frozen(function: Any) -> Any:
+    """Return the GraphDef of a concrete function with its weights as constants, in its canonical form."""
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    constant = convert_variables_to_constants_v2(function, lower_control_flow=False)
+    return canonical(constant.graph.as_graph_def(), constant.outputs[0].op.name)
 
 
 def canonical(graph: Any, output: str) -> Any:

@@ -25,7 +25,7 @@ def save(model: Any, path: Path, scores: bool = True) -> Path:
     noise = np.random.default_rng(1).normal(0, 1, (4, *model.input_shape[1:-1])).astype(np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        path.write_bytes(convert._int8(tf, convert._converter(tf, frozen), noise))
+        path.write_bytes(convert.to_int8(frozen, noise))
     return path
 
 

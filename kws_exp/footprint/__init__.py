@@ -1,5 +1,8 @@
 """What an architecture costs on the device, before it is trained: ``footprint.of(config, cache)``.
 
+Here is the memory of it; :mod:`~kws_exp.footprint.untrained` makes the network, :mod:`~kws_exp.footprint.linked` its
+program.
+
 A sweep asks this of every trial, so that one which cannot fit its budget costs a second, and the second time a
 millisecond. The network is exported and linked as in a run, only untrained, so the figures are those of the run's
 manifest. The surprising fact: training moves two of them. ``latency_ms`` is off by up to a percent. ``flash`` is the
@@ -24,9 +27,9 @@ from kws_exp.c99 import qemu
 from kws_exp.errors import KwsError
 
 FOLDER = "footprints"  # in the cache
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parent.parent
 # whatever makes or measures the device's files: a change in one of them makes the cached answers void
-_MAKERS = ("c99", "device", "export", "features", "models", "proof", "footprint.py", "linked.py", "untrained.py")
+_MAKERS = ("c99", "device", "export", "features", "models", "proof", "footprint")
 _SUFFIXES = (".py", ".c", ".h", ".ld")
 _LIBRARIES = ("tensorflow", "keras", "numpy", "tflite-micro")
 
@@ -58,7 +61,7 @@ def of(config: schema.Config, cache: Path, latency: bool = False) -> Footprint:
     path = cache / FOLDER / f"{key(config, latency)}.json"
     found = _read(path)
     if found is None:
-        from kws_exp import linked
+        from kws_exp.footprint import linked
 
         found = Footprint(**linked.measure(config, latency and _emulator()))
         with contextlib.suppress(OSError):  # a cache that cannot be written costs time alone

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from kws_exp import c99, schema, untrained
+from kws_exp import c99, schema
 from kws_exp.c99 import frontend_tables, network, plan, qemu, settings, source
 from kws_exp.c99.kernels import Call, Conv2dLayer, DepthwiseConv2dLayer, FullyConnectedLayer
 from kws_exp.device import program
 from kws_exp.export import flatbuffer, interpreters, manifest
 from kws_exp.features import micro_tables
+from kws_exp.footprint import untrained
 from kws_exp.proof import cores, generated
 from kws_exp.proof import latency as timing
 from kws_exp.proof.program import DRIVER
