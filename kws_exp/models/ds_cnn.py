@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import keras
 
 
-# of the moving statistics: Keras's 0.99 lags behind a short training, and the best of five validation passes in 500 steps
-# was 75.6 %, where this gave 94.3 (yes and no, seed 59186)
+# of the moving statistics: Keras's 0.99 lags behind a short training, and the best validation pass of 500 steps was
+# 75.6 %, where this gave 94.3 (yes and no, seed 59186)
 MOMENTUM = 0.9
 
 

@@ -5,11 +5,11 @@ In the order of a sweep:
     syntax       what is varied, as it is written: Hydra's sweep syntax
     space        its parameters, and the command lines that they stand for
     measures     what is aimed at and what is limited: accuracy, flash, RAM, latency
-    storage      where the study lies: a journal file, a database, a gRPC proxy
+    storage      where the study lies: a journal file (journal), a database, a gRPC proxy; locks: one at a time
     study        the study: opened or gone on with, its trials claimed, told, taken over from the dead
     samplers     Optuna's samplers and pruners by name
     workers      long-lived processes, each at one trial; a dead one is replaced
-    trial        a trial within a worker: budget, runs, reports
+    trial        a trial within a worker: budget, runs, reports; judge, outcome: what it comes to
     loop         the sweep itself, in the parent
     leaderboard, pages, terminal    what it shows
 

@@ -11,13 +11,9 @@ import random
 import re
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-from filelock import FileLock
 
 from kws_exp.errors import KwsError, nearest
 
@@ -81,6 +77,7 @@ def open_storage(resolved: str) -> BaseStorage:
 def _open(resolved: str) -> BaseStorage:
     import optuna
 
+    from kws_exp.sweep import locks
     from kws_exp.sweep.journal import Journal
 
     if resolved.startswith("grpc://"):
@@ -89,7 +86,7 @@ def _open(resolved: str) -> BaseStorage:
         proxy.wait_server_ready(timeout=PATIENCE_SECONDS)
         return proxy
     if "://" in resolved:
-        with _alone(resolved):
+        with locks.alone(resolved):
             return optuna.storages.get_storage(_database(resolved))  # with a memory, shared by all that ask it
     return optuna.storages.JournalStorage(Journal(resolved))
 
@@ -122,23 +119,3 @@ def _engine(url: str) -> dict[str, Any]:
     if not url.startswith("sqlite"):
         settings["connect_args"] = {"connect_timeout": PATIENCE_SECONDS}  # psycopg and PyMySQL call it alike
     return settings
-
-
-def turn(storage: BaseStorage) -> AbstractContextManager[None]:
-    """Let one process at a time change a trial's state.
-
-    Databases lock the row meanwhile, but SQLite has no such lock: of 24 trials, three processes claimed two twice.
-    """
-    return _alone(str(getattr(getattr(storage, "_backend", storage), "url", "")))
-
-
-@contextmanager
-def _alone(url: str) -> Iterator[None]:
-    """Let the processes of one machine use a SQLite file one after the other."""
-    if not url.startswith("sqlite"):
-        yield
-        return
-    path = Path(url.partition("///")[2])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f".{path.name}.lock")):
-        yield

@@ -15,13 +15,13 @@ import socket
 import time
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import optuna
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
@@ -30,14 +30,13 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from kws_exp.errors import KwsError
+from kws_exp.sweep import locks
 from kws_exp.sweep.measures import Objectives
 from kws_exp.sweep.outcome import COMPLETE, FAILED, PRUNED, Outcome
 from kws_exp.sweep.space import Choices, Space, Values
-from kws_exp.sweep.storage import turn
 
 IDENTITY, TRACKING, PARENT = "kws_exp.identity", "kws_exp.tracking_run_id", "kws_exp.parent."
 BEAT_SECONDS, SILENT_SECONDS = 15.0, 60.0  # of a parent on another machine; one on this holds a lock
-STALE_SECONDS = 30.0  # of a lock study; what it guards takes a second
 STATES = {COMPLETE: TrialState.COMPLETE, PRUNED: TrialState.PRUNED, FAILED: TrialState.FAIL}
 
 
@@ -92,7 +91,7 @@ class Study:
 
     def alone(self, what: str) -> contextlib.AbstractContextManager[None]:
         """Let one parent at a time do something."""
-        return _mutex(self.storage, f"{self.name}.{what}")
+        return locks.mutex(self.storage, f"{self.name}.{what}")
 
     def close(self) -> None:
         """Tell the others that this parent is gone, so that none waits for what it may have left."""
@@ -144,7 +143,7 @@ class Study:
                 self.load().enqueue_trial(fixed, user_attrs=kept | {"retry_of": trial.number})
 
     def _changed(self, trial: FrozenTrial, state: TrialState) -> bool:
-        with turn(self.storage):
+        with locks.turn(self.storage):
             return self.storage.set_trial_state_values(trial._trial_id, state)
 
     def take_over(self) -> list[int]:
@@ -172,7 +171,7 @@ class Study:
         if mark and "closed" in mark:
             return False
         if mark and mark["host"] == socket.gethostname() and os.path.exists(mark["lock"]):
-            return _is_held(mark["lock"])
+            return locks.is_held(mark["lock"])
         beat, now = (mark or {}).get("beat", 0.0), time.monotonic()
         if self.seen.get(owner, (None, 0.0))[0] != beat:
             self.seen[owner] = (beat, now)
@@ -257,34 +256,3 @@ def _identity(study: Study) -> dict[str, Any]:
 def _told(value: Any) -> str:
     shown = json.dumps(value)
     return shown if len(shown) < 100 else f"{shown[:100]} ..."
-
-
-def _is_held(lock: str) -> bool:
-    try:
-        FileLock(lock).acquire(timeout=0).lock.release()
-    except Timeout:
-        return True
-    return False
-
-
-@contextlib.contextmanager
-def _mutex(storage: BaseStorage, name: str) -> Iterator[None]:
-    """Let one process at a time through, on whatever machines they are: a study's name is unique in its storage."""
-    holder, since = None, time.monotonic()
-    while True:
-        try:
-            made = storage.create_new_study([StudyDirection.MINIMIZE], name)
-            break
-        except DuplicatedStudyError:
-            with contextlib.suppress(KeyError):  # it has just been let go
-                found = storage.get_study_id_from_name(name)
-                if found != holder:
-                    holder, since = found, time.monotonic()
-                elif time.monotonic() - since > STALE_SECONDS:  # whoever made it is dead
-                    storage.delete_study(found)
-            time.sleep(0.1)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(KeyError):  # taken for dead
-            storage.delete_study(made)

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import math
 import os
-import statistics
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -19,22 +17,20 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from kws_exp import config as configuration
-from kws_exp import data, evaluate, run_folder, start, summary
-from kws_exp.data import Dataset, source
+from kws_exp import data, run_folder, start, summary
+from kws_exp.data import Dataset
 from kws_exp.errors import KwsError
 from kws_exp.multirun import PARENT
 from kws_exp.run_folder import FINISHED, RunFolder
 from kws_exp.run_folder import PRUNED as PRUNED_RUN
 from kws_exp.schema import Config, Sweeper
 from kws_exp.signals import Pruned
-from kws_exp.sweep import measures, samplers, storage
-from kws_exp.sweep.measures import DEVICE, FOOTPRINT, Limit, Objectives
-from kws_exp.sweep.outcome import COMPLETE, FAILED, PRUNED, STOPPED, Outcome
+from kws_exp.sweep import judge, measures, samplers, storage
+from kws_exp.sweep.measures import DEVICE, Limit, Objectives
+from kws_exp.sweep.outcome import FAILED, PRUNED, STOPPED, Outcome
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
-
-KB = 1024
 
 
 @dataclass(frozen=True)
@@ -118,8 +114,8 @@ class _Trial:
     def run(self) -> Outcome:
         job = self.job
         config = configuration.from_hydra(configuration.compose(job.overrides))
-        figures = footprint_figures(config, job.measured)
-        constraints = excesses(job.limits, figures)
+        figures = judge.before_training(config, job.measured)
+        constraints = judge.excesses(job.limits, figures)
         broken = [limit for limit in job.limits if constraints.get(limit.measure, 0) > 0]
         if broken:
             told = "; ".join(limit.broken(figures[limit.measure]) for limit in broken)
@@ -130,7 +126,7 @@ class _Trial:
                 found.append(self._one(index))
             except Pruned:
                 return Outcome(PRUNED, figures=figures, constraints=constraints)
-        return judged(job, figures, found)
+        return judge.after_training(job.objectives, job.limits, figures, found)
 
     def _one(self, index: int) -> dict[str, float]:
         """Do the run of one seed, or finish it; return its scores."""
@@ -188,64 +184,6 @@ class _Trial:
             if "val/accuracy" in row:
                 self.storage.set_trial_intermediate_value(self.id, row["step"], row["val/accuracy"])
         return report
-
-
-def footprint_figures(config: Config, measured: Sequence[str]) -> dict[str, float]:
-    """Return what the architecture alone decides, if any measure asks for it.
-
-    Raises:
-        KwsError: a tool is missing that measures it.
-    """
-    if FOOTPRINT not in measures.needed(measured):
-        return {}
-    from kws_exp import footprint
-
-    found = footprint.of(config, source.cache_dir(config.data), latency="latency_ms" in measured)
-    every = {
-        "parameters": found.parameters,
-        "macs": found.macs,
-        "int8_kb": found.int8_bytes / KB,
-        "flash_kb": found.flash / KB,
-        "ram_kb": found.ram / KB,
-        "arena_kb": None if found.arena is None else found.arena / KB,
-        "latency_ms": found.latency_ms,
-    }
-    return {name: float(value) for name, value in every.items() if value is not None}
-
-
-def excesses(limits: Sequence[Limit], figures: Mapping[str, float]) -> dict[str, float]:
-    """Return by how much each limit is broken, as far as the figures are known."""
-    return {limit.measure: limit.excess(figures[limit.measure]) for limit in limits if limit.measure in figures}
-
-
-def judged(job: Job, figures: Mapping[str, float], runs: Sequence[Mapping[str, float]]) -> Outcome:
-    """Return the outcome of a trial whose runs are all done."""
-    names = [name for name in runs[0] if all(name in scores for scores in runs)]
-    every = {name: [scores[name] for scores in runs] for name in names}
-    means = dict(figures) | {name: statistics.fmean(every[name]) for name in names if name in measures.MEASURES}
-    constraints = excesses(job.limits, means)
-    lacking = [name for name in job.judged_by if not math.isfinite(means.get(name, math.nan))]
-    if lacking:
-        what = "diverged" if lacking[0] == "loss" else f"gave no {lacking[0]}"
-        return Outcome(FAILED, figures=_finite(means), constraints=constraints, reason=f"the run {what}")
-    first = next(iter(job.objectives))
-    return Outcome(
-        COMPLETE,
-        tuple(means[name] for name in job.objectives),
-        tuple(statistics.pstdev(every.get(name, [0.0])) for name in job.objectives) if job.seeds > 1 else None,
-        _interval(first, every) if "accuracy" in first else None,
-        _finite(means),
-        constraints,
-    )
-
-
-def _interval(name: str, every: Mapping[str, Sequence[float]]) -> tuple[float, float]:
-    clips = every["test_clips" if name.startswith("test") else "clips"]
-    return evaluate.mean_interval(every[name], int(clips[0]))
-
-
-def _finite(figures: Mapping[str, float]) -> dict[str, float]:
-    return {name: value for name, value in figures.items() if math.isfinite(value)}
 
 
 def _told(error: Exception) -> str:

@@ -173,7 +173,7 @@ def test_what_cannot_fit_is_not_trained_and_seeds_have_a_mean(place: Path) -> No
         rows = run_folder.read_lines(place / "budget" / "runs" / name / "curves.jsonl")
         accuracies.append(max(row["val/accuracy"] for row in rows if "val/accuracy" in row))
     assert small.values[0] == pytest.approx(sum(accuracies) / 2)
-    assert small.user_attrs["deviation"][0] == pytest.approx(abs(accuracies[0] - accuracies[1]) / 2)
+    assert small.user_attrs["deviation"][0] == pytest.approx(abs(accuracies[0] - accuracies[1]) / 2**0.5)
     assert small.user_attrs["figures"]["ram_kb"] > 1
 
 
