@@ -51,14 +51,9 @@ class Job:
     runs: tuple[str, ...] = ()  # folders that an interrupted attempt has left
 
     @property
-    def judged_by(self) -> tuple[str, ...]:
-        """All measures that it must have."""
-        return (*self.objectives, *(limit.measure for limit in self.limits))
-
-    @property
     def measured(self) -> tuple[str, ...]:
         """All measures that it is to have."""
-        return (*self.judged_by, *self.report)
+        return (*self.objectives, *(limit.measure for limit in self.limits), *self.report)
 
 
 def job(

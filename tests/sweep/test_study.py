@@ -15,6 +15,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from kws_exp.errors import KwsError
+from kws_exp.sweep import locks
 from kws_exp.sweep import study as studies
 from kws_exp.sweep.outcome import COMPLETE, FAILED, PRUNED, Outcome
 from kws_exp.sweep.space import Choices, Numbers, Parameter, Space, Value
@@ -270,7 +271,7 @@ def test_a_study_that_is_not_ours(study: Study, resolved: str, tmp_path: Path, m
 
 def test_a_lock_whose_holder_died_is_broken(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     study.storage.create_new_study([optuna.study.StudyDirection.MINIMIZE], "study.trials")
-    monkeypatch.setattr(studies, "STALE_SECONDS", 0.2)
+    monkeypatch.setattr(locks, "STALE_SECONDS", 0.2)
     assert study.top_up([{}] * 2, 0) == 2
 
 
