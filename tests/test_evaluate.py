@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kws_exp.evaluate import Evaluation, score, wilson
+from kws_exp.evaluate import Evaluation, mean_interval, score, wilson
 
 LABELS = ("_silence_", "_unknown_", "yes")
 
@@ -49,6 +49,19 @@ def test_counts_add_up(pairs: list[tuple[int, int]]) -> None:
     low, high = result.interval
     assert low <= result.accuracy <= high
     assert sum(c.clips for c in result.worst_confusions(9)) == result.clips - result.correct
+
+
+@given(st.lists(st.integers(0, 300), min_size=1, max_size=5))
+def test_a_mean_over_seeds_lies_in_its_interval(correct: list[int]) -> None:
+    shares = [count / 300 for count in correct]
+    low, high = mean_interval(shares, 300)
+    assert 0 <= low <= np.mean(shares) + 1e-12 and np.mean(shares) - 1e-12 <= high <= 1
+
+
+def test_more_seeds_lessen_their_own_doubt_but_not_that_of_the_clips() -> None:
+    widths = [np.subtract(*mean_interval([0.9, 0.8] * pairs, 300)[::-1]) for pairs in (1, 10, 1000)]
+    assert widths[0] > widths[1] > widths[2] > 2 * 1.95 * np.sqrt(0.85 * 0.15 / 300)
+    assert mean_interval([0.5], 300) == pytest.approx(wilson(150, 300))
 
 
 def test_an_empty_partition_is_stored_as_json() -> None:

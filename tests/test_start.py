@@ -1,5 +1,6 @@
 """Which run ``resume`` means, and under which conditions it may go on."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,23 @@ def test_a_finished_or_unknown_run_is_refused(tmp_path: Path) -> None:
         start.again(configured(tmp_path, "done"), [])
     with pytest.raises(KwsError, match=r"no run 'stoped'.*did you mean 'stopped'"):
         start.again(configured(tmp_path, "stoped"), [])
+
+
+def test_a_pruned_run_is_over(tmp_path: Path) -> None:
+    run(tmp_path, "stopped", "KILLED", 1)
+    run(tmp_path, "pruned", "PRUNED", 2)
+    assert resumed(tmp_path, "latest") == "stopped"
+    with pytest.raises(KwsError, match="pruned was pruned by its sweep: start a new one with its settings"):
+        start.again(configured(tmp_path, "pruned"), [])
+
+
+def test_a_run_that_is_just_ending_is_waited_for(tmp_path: Path) -> None:
+    folder = run(tmp_path, "ending", "RUNNING", 1)
+    lock = FileLock(folder.path / ".run.lock", thread_local=False)
+    lock.acquire()
+    threading.Timer(0.3, lock.release).start()
+    started = start.again(configured(tmp_path, "ending"), [], patience=20)
+    started.lock.release()
 
 
 def test_only_a_first_checkpoint_is_missing(tmp_path: Path) -> None:
