@@ -27,7 +27,7 @@ from kws_exp import run_folder
 from kws_exp.console import Watch
 from kws_exp.errors import KwsError
 from kws_exp.run_folder import FINISHED, KILLED, RUNNING, RunFolder, RunRecord
-from kws_exp.sweep import leaderboard, ranking, show, terminal
+from kws_exp.sweep import leaderboard, ranking, show, storage, terminal
 from kws_exp.sweep.plan import Plan
 from kws_exp.sweep.study import TRACKING, Study
 
@@ -72,10 +72,13 @@ class Group:
 
             uri = record.tracking_uri or self.plan.config.tracking.uri
             destination = store.resolve(uri, self.plan.config.output_dir)
+            tracker = Tracker(self.folder, destination)
             with study.alone("tracking"):  # else two parents would both find no run, and make one each
-                self.tracker = Tracker(self.folder, destination).open()
-                self.tracking_run_id = record.tracking_run_id = self.tracker.result()
-            study.storage.set_study_user_attr(study.id, TRACKING, self.tracking_run_id)
+                is_first = study.attribute(TRACKING) is None
+                if is_first:
+                    study.storage.set_study_user_attr(study.id, TRACKING, tracker.open().result())
+            self.tracker = tracker if is_first else tracker.open()
+            self.tracking_run_id = record.tracking_run_id = tracker.result()
             record.tracking_uri = destination.uri
             self.folder.write_record(record)
             for trial in study.trials():  # those of an earlier command may not all have been sent
@@ -85,7 +88,7 @@ class Group:
     def _record(self, study: Study) -> RunRecord:
         path = self.folder.path / "run.json"
         record = self.folder.record() if path.exists() else RunRecord(study.name, study.shared_id())
-        record.status, record.overrides = RUNNING, list(self.plan.arguments)
+        record.status, record.overrides = RUNNING, [storage.shown(item) for item in self.plan.arguments]
         return record
 
     def say(self, message: RenderableType) -> None:
@@ -148,7 +151,7 @@ class Group:
         """Write table, report, counts and the best trial."""
         trials, objectives, folder = study.trials(), self.plan.objectives, self.folder.path
         rows, counts = ranking.rows(trials, objectives), ranking.counts(trials)
-        title, command = study.name, f"python -m kws_exp {shlex.join(self.plan.arguments)}"
+        title, command = study.name, f"python -m kws_exp {shlex.join(map(storage.shown, self.plan.arguments))}"
         figures = sorted(path.relative_to(folder).as_posix() for path in (folder / "figures").glob("*.*"))
         text = leaderboard.markdown(title, command, rows, counts, objectives, self._seconds(), figures)
         run_folder.write_text(folder / "report.md", text)

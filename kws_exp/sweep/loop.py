@@ -42,7 +42,8 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, hydra_co
     """Run, or go on with, the sweep that a command line means.
 
     Raises:
-        KwsError: a mistake of the user, before any trial; too many trials failed; or the disk is full.
+        KwsError: a mistake of the user, before any trial; too many trials failed; the disk is full; or the storage is
+            gone.
         KeyboardInterrupt: after Ctrl-C; the same command goes on.
     """
     plan = plans.read(arguments)
@@ -54,6 +55,13 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, hydra_co
         raise KwsError(
             f"the disk of {plan.config.output_dir} is full, which ended the sweep: free some space and give the same "
             "command again, all that was told is kept"
+        ) from error
+    except Exception as error:
+        if not storage.is_lost(error):
+            raise
+        raise KwsError(
+            f"sweeper.storage={storage.shown(plan.storage)} was lost, which ended the sweep: bring it back and give the "
+            "same command again"
         ) from error
 
 
@@ -140,16 +148,17 @@ class Loop:
 
     def _turn(self) -> bool:
         """Do what can be done now; tell whether there is more to come."""
+        asking = time.monotonic() > self.idle_until
         self.study.beat()
         for slot in self.slots:
             ended = self._collect(slot) if slot.busy else None
-            if not slot.busy and time.monotonic() > self.idle_until:
+            if not slot.busy and asking:
                 self._supply(slot)
             if ended is not None:
                 self.group.ended(ended, self.study)
         self._follow()
         self._give_up()
-        if self.trials or time.monotonic() < self.idle_until:
+        if self.trials or not asking:
             return True
         if time.monotonic() - self.watched > WATCH_SECONDS:
             self.watched = time.monotonic()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 JOURNAL = "optuna.journal"
 DATABASES = ("sqlite", "postgresql", "mysql", "mariadb")
+ENGINES = ("sqlalchemy", "psycopg", "pymysql", "grpc")  # packages whose errors tell of a lost storage
 DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}  # where the URL names none
 PATIENCE_SECONDS = 10  # with a server that does not answer; TCP alone would wait two minutes
 MAKERS = 10  # times that another may be faster in making an empty database's tables
@@ -89,6 +90,13 @@ def _open(resolved: str) -> BaseStorage:
         with locks.alone(resolved):
             return optuna.storages.get_storage(_database(resolved))  # with a memory, shared by all that ask it
     return optuna.storages.JournalStorage(Journal(resolved))
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether an error is of a database or proxy that does not answer any more."""
+    from optuna.exceptions import StorageInternalError
+
+    return isinstance(error, StorageInternalError) or type(error).__module__.partition(".")[0] in ENGINES
 
 
 def shown(storage: str) -> str:

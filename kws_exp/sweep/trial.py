@@ -139,7 +139,7 @@ class _Trial:
     def _new(self, config: Config, index: int) -> start.Started:
         os.environ[PARENT] = self.job.group or ""
         config.name = f"trial-{self.job.number:04d}" + (f"-seed-{config.seed}" if self.job.seeds > 1 else "")
-        started = start.new(config, self.job.overrides)
+        started = start.new(config, [storage.shown(item) for item in self.job.overrides])
         self.runs = [*self.runs[:index], started.folder.path.name]
         self.storage.set_trial_user_attr(self.id, "runs", self.runs)
         return started
