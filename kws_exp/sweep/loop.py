@@ -60,8 +60,8 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, hydra_co
         if not storage.is_lost(error):
             raise
         raise KwsError(
-            f"sweeper.storage={storage.shown(plan.storage)} was lost, which ended the sweep: bring it back and give the "
-            "same command again"
+            f"sweeper.storage={storage.shown(plan.storage)} was lost, which ended the sweep: bring it back and give "
+            "the same command again"
         ) from error
 
 
