@@ -256,6 +256,7 @@ class Sweeper:
     workers: int | None = None  # processes; null: one a core, four at most
     trial_timeout: float | None = None  # seconds
     max_failures: int = 5  # of trials, by this command; then it gives up
+    retry_failed: bool = False  # make trials again that failed under an earlier command
     trial: int | None = None  # set by the sweep itself, for a job that one of Hydra's launchers runs
 
 

@@ -27,7 +27,7 @@ from kws_exp import run_folder
 from kws_exp.console import Watch
 from kws_exp.errors import KwsError
 from kws_exp.run_folder import FINISHED, KILLED, RUNNING, RunFolder, RunRecord
-from kws_exp.sweep import leaderboard, ranking, show, storage, terminal
+from kws_exp.sweep import leaderboard, ranking, samplers, show, storage, terminal
 from kws_exp.sweep.plan import Plan
 from kws_exp.sweep.study import TRACKING, Study
 
@@ -100,6 +100,15 @@ class Group:
         folders = [Path(self.plan.config.output_dir) / "runs" / name for name in trial.user_attrs.get("runs", ())]
         return [RunFolder(path) for path in folders if (path / "run.json").exists()]
 
+    def settle(self, trial: FrozenTrial, status: str) -> None:
+        """Write the status of a trial's runs whose process could not, and have it sent."""
+        for folder in self.runs(trial):
+            record = folder.record()
+            if record.status == RUNNING:
+                record.status = status
+                folder.write_record(record)
+        self.track(trial)
+
     def ended(self, trial: FrozenTrial, study: Study) -> None:
         """Say how a trial ended, and bring the sweep's files up to date."""
         self.track(trial)
@@ -111,7 +120,9 @@ class Group:
             self.artist = threading.Thread(target=self._draw, args=(study,))
             self.artist.start()
         if self.tracker:
-            self.tracker.sync(len(study.trials()))
+            trouble = self.tracker.sync(len(study.trials()))
+            if trouble:
+                self.watch.say(f"tracking: {trouble}; the sweep goes on", "warning")
 
     def close(self, study: Study) -> None:
         """Write everything a last time and wait until the tracking server has it."""
@@ -145,15 +156,19 @@ class Group:
     def _draw(self, study: Study) -> None:
         from kws_exp.sweep import pages
 
-        pages.write(study.load(), self.plan.objectives, self.folder.path)
+        try:
+            pages.write(study.load(), self.plan.objectives, self.folder.path)
+        except Exception as error:  # of Matplotlib or Plotly: pictures must not end a night's work
+            self.watch.say(f"the figures could not be drawn ({type(error).__name__}: {error})", "warning")
 
     def _write(self, study: Study) -> None:
         """Write table, report, counts and the best trial."""
         trials, objectives, folder = study.trials(), self.plan.objectives, self.folder.path
         rows, counts = ranking.rows(trials, objectives), ranking.counts(trials)
-        title, command = study.name, f"python -m kws_exp {shlex.join(map(storage.shown, self.plan.arguments))}"
-        figures = sorted(path.relative_to(folder).as_posix() for path in (folder / "figures").glob("*.*"))
-        text = leaderboard.markdown(title, command, rows, counts, objectives, self._seconds(), figures)
+        title, command = study.name, f"python -m kws_exp {shlex.join(map(storage.shown, sys.argv[1:]))}"
+        figures = sorted(path.relative_to(folder).as_posix() for path in (folder / "figures").glob("[!.]*.*"))
+        spent = sum(row.seconds or 0.0 for row in rows)
+        text = leaderboard.markdown(title, command, rows, counts, objectives, spent, figures)
         run_folder.write_text(folder / "report.md", text)
         run_folder.write_text(folder / "leaderboard.csv", leaderboard.csv(rows, objectives))
         best = ranking.winner(rows)
@@ -161,9 +176,10 @@ class Group:
             params = cast("Values", best.params)
             config = configuration.from_hydra(configuration.compose(self.plan.overrides(params)))
             header = f"The best trial of {study.name}: number {best.number}, {_scores(best, self.plan)}."
+            config.export.enabled = True  # whoever trains the best again wants it on a device
             run_folder.write_text(folder / "best.yaml", configuration.to_experiment(config, header))
         metrics = {f"trials/{name}": float(getattr(counts, name)) for name in COUNTED}
-        metrics["trials/seconds"] = sum(row.seconds or 0.0 for row in rows)
+        metrics["trials/seconds"] = spent
         metrics |= {f"best/{name}": value for name, value in _best_values(best, self.plan).items()}
         run_folder.write_json(folder / run_folder.SWEEP, {"study": study.name, "metrics": metrics})
 
@@ -175,7 +191,7 @@ class Group:
         left = study.open_trials()
         if left:
             lines.append(f"{left} trials are left: the same command goes on with them")
-        elif not self.plan.settings.n_trials or len(study.trials()) <= self.plan.settings.n_trials:
+        elif self.plan.settings.sampler not in samplers.GRIDS:
             lines.append(f"for more trials: sweeper.n_trials={2 * len(self.plan.wanted)}")
         return "\n".join(lines)
 

@@ -68,8 +68,8 @@ def run(launcher: Any, plan: Plan, study: Study, group: Group) -> None:
         if failures >= plan.settings.max_failures:
             raise KwsError(
                 f"{failures} trials failed, which is sweeper.max_failures; their reasons are in "
-                f"{group.folder.path / 'report.md'}: mend that and give the same command again, or raise "
-                "sweeper.max_failures"
+                f"{group.folder.path / 'report.md'}: mend that and give the same command again with "
+                "sweeper.retry_failed=true"
             )
 
 

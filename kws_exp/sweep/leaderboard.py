@@ -33,7 +33,7 @@ def markdown(
     sections = [
         [f"# {title}", "", verdict(rows, counts, objectives), "", "```sh", command, "```"],
         _table(rows, objectives),
-        ["## Trials", "", f"{summary(counts)}. {duration(seconds)}."],
+        ["## Trials", "", f"{summary(counts)}; {duration(seconds)} of trials in all."],
         _figures(figures),
         _stopped([row for row in rows if row.state in (PRUNED, REJECTED)]),
         _failed([row for row in rows if row.state == FAIL]),

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 
-STALE_SECONDS = 30.0  # of a lock study; what it guards takes a second
+HOLDER = "kws_exp.holder"
+# of a lock study on another machine; the longest that one guards is a first migration of MLflow's store, 25 s
+STALE_SECONDS = 120.0
 
 
 def is_held(lock: str) -> bool:
@@ -26,19 +31,26 @@ def is_held(lock: str) -> bool:
 
 
 @contextlib.contextmanager
-def mutex(storage: BaseStorage, name: str) -> Iterator[None]:
-    """Let one process at a time through, on whatever machines they are: a study's name is unique in its storage."""
+def mutex(storage: BaseStorage, name: str, mine: str) -> Iterator[None]:
+    """Let one process at a time through, on whatever machines they are: a study's name is unique in its storage.
+
+    Args:
+        storage: Where all of them look.
+        name: What they compete for.
+        mine: File lock that this process holds while it lives; others on this machine see by it whether it does.
+    """
     holder, since = None, time.monotonic()
     while True:
         try:
             made = storage.create_new_study([StudyDirection.MINIMIZE], name)
+            storage.set_study_user_attr(made, HOLDER, {"host": socket.gethostname(), "lock": mine})
             break
         except DuplicatedStudyError:
             with contextlib.suppress(KeyError):  # it has just been let go
                 found = storage.get_study_id_from_name(name)
                 if found != holder:
                     holder, since = found, time.monotonic()
-                elif time.monotonic() - since > STALE_SECONDS:  # whoever made it is dead
+                elif _is_dead(storage.get_study_user_attrs(found).get(HOLDER), time.monotonic() - since):
                     storage.delete_study(found)
             time.sleep(0.1)
     try:
@@ -46,6 +58,12 @@ def mutex(storage: BaseStorage, name: str) -> Iterator[None]:
     finally:
         with contextlib.suppress(KeyError):  # taken for dead
             storage.delete_study(made)
+
+
+def _is_dead(holder: dict[str, Any] | None, seconds: float) -> bool:
+    """Whether the holder of a lock study that has not changed for some seconds is gone."""
+    here = holder is not None and holder["host"] == socket.gethostname() and os.path.exists(holder["lock"])
+    return seconds > STALE_SECONDS or (here and holder is not None and not is_held(holder["lock"]))
 
 
 def turn(storage: BaseStorage) -> AbstractContextManager[None]:

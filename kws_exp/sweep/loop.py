@@ -19,7 +19,6 @@ from optuna.trial import FrozenTrial, Trial
 from kws_exp import data, run_folder
 from kws_exp.cpu import cores
 from kws_exp.errors import KwsError
-from kws_exp.run_folder import FAILED as RUN_FAILED
 from kws_exp.signals import StopRequest
 from kws_exp.sweep import plan as plans
 from kws_exp.sweep import samplers, show, storage
@@ -93,7 +92,7 @@ def opened(plan: Plan) -> Iterator[tuple[Study, Group]]:
     )
     study.sampler = samplers.sampler(settings.sampler, settings.sampler_options, plan.config.seed + study.ordinal())
     try:
-        study.top_up(plan.wanted, plan.baselines)
+        study.top_up(plan.wanted, plan.baselines, settings.retry_failed)
         study.take_over()
         group.open(study)
         yield study, group
@@ -188,7 +187,7 @@ class Loop:
         self.study.tell(trial, outcome)
         frozen = self.study.frozen(trial.number)
         if outcome.state == FAILED:
-            self._mark_failed(frozen)
+            self.group.settle(frozen, run_folder.FAILED)
             self.failures.append(f"trial {trial.number}: {outcome.reason}")
         return frozen
 
@@ -203,19 +202,13 @@ class Loop:
         if len(self.failures) >= self.plan.settings.max_failures:
             raise KwsError(
                 f"{len(self.failures)} trials failed, which is sweeper.max_failures, the last with: "
-                f"{self.failures[-1]}; mend that and give the same command again, or raise sweeper.max_failures"
+                f"{self.failures[-1]}; mend that and give the same command again with sweeper.retry_failed=true"
             )
 
-    def _mark_failed(self, trial: FrozenTrial) -> None:
-        """Say so in the folder of a run whose process could not."""
-        for folder in self.group.runs(trial):
-            record = folder.record()
-            if record.status == run_folder.RUNNING:
-                record.status = RUN_FAILED
-                folder.write_record(record)
-
     def _give_back(self, trial: Trial) -> None:
-        self.study.give_back(self.study.frozen(trial.number))
+        frozen = self.study.frozen(trial.number)
+        self.study.give_back(frozen)
+        self.group.settle(frozen, run_folder.KILLED)
 
     def _stop(self) -> None:
         """Let the workers end their step and write a checkpoint, then give their trials back."""

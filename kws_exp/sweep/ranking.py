@@ -67,7 +67,8 @@ def rows(trials: Sequence[FrozenTrial], objectives: Mapping[str, str]) -> list[R
     Feasible complete trials lead, those on the Pareto front before the others, each group by the first objective;
     then the infeasible, the pruned, the rejected, the failed and the interrupted.
     """
-    finished = [_row(trial, objectives) for trial in trials if _state(trial) in STATES]
+    again = _made_again(trials)
+    finished = [_row(trial, objectives, again) for trial in trials if _state(trial, again) in STATES]
     front = _front(finished, objectives)
     marked = [replace(row, front=row.number in front) for row in finished]
     return sorted(marked, key=lambda row: _rank(row, objectives))
@@ -75,7 +76,8 @@ def rows(trials: Sequence[FrozenTrial], objectives: Mapping[str, str]) -> list[R
 
 def counts(trials: Sequence[FrozenTrial]) -> Counts:
     """Count the trials by state."""
-    found = Counter(map(_state, trials))
+    again = _made_again(trials)
+    found = Counter(_state(trial, again) for trial in trials)
     return Counts(*(found[state] for state in (*STATES, "RUNNING", "WAITING")))
 
 
@@ -96,19 +98,24 @@ def losses(values: Sequence[float], objectives: Mapping[str, str]) -> tuple[floa
     return tuple(math.inf if math.isnan(value) else value for value in signed)
 
 
-def _state(trial: FrozenTrial) -> str:
+def _made_again(trials: Sequence[FrozenTrial]) -> frozenset[int]:
+    """Return the numbers of the trials that have a successor with the same settings."""
+    return frozenset(trial.user_attrs["retry_of"] for trial in trials if "retry_of" in trial.user_attrs)
+
+
+def _state(trial: FrozenTrial, again: frozenset[int]) -> str:
     name = trial.state.name
     if name == PRUNED and "rejected" in trial.user_attrs:
         return REJECTED
-    return INTERRUPTED if name == FAIL and trial.user_attrs.get("interrupted") else name
+    return INTERRUPTED if name == FAIL and (trial.number in again or trial.user_attrs.get("interrupted")) else name
 
 
-def _row(trial: FrozenTrial, objectives: Mapping[str, str]) -> Row:
+def _row(trial: FrozenTrial, objectives: Mapping[str, str], again: frozenset[int]) -> Row:
     attributes = trial.user_attrs
     deviation, interval = attributes.get("deviation"), attributes.get("interval")
     return Row(
         number=trial.number,
-        state=_state(trial),
+        state=_state(trial, again),
         params=dict(trial.params),
         values=tuple(trial.values) if trial.values else None,
         deviation=tuple(deviation) if deviation else None,
@@ -116,13 +123,13 @@ def _row(trial: FrozenTrial, objectives: Mapping[str, str]) -> Row:
         figures={name: value for name, value in attributes.get("figures", {}).items() if name not in objectives},
         seconds=attributes.get("seconds"),
         feasible=all(value <= 0 for value in trial.constraints.values()),
-        note=_note(trial),
+        note=_note(trial, _state(trial, again)),
         front=False,
     )
 
 
-def _note(trial: FrozenTrial) -> str:
-    state, attributes = _state(trial), trial.user_attrs
+def _note(trial: FrozenTrial, state: str) -> str:
+    attributes = trial.user_attrs
     notes = ["baseline"] if attributes.get("baseline") else []
     if state == REJECTED:
         notes.append(str(attributes["rejected"]))

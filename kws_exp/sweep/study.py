@@ -12,10 +12,12 @@ import hashlib
 import json
 import os
 import socket
+import sys
 import time
 import uuid
 import warnings
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,7 @@ class Study:
     lock: FileLock  # held while this parent lives
     parent: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
     before: int = 0  # parents that the study had when this one came
+    wanted: int = sys.maxsize  # trials in all
     beaten: float = 0.0
     seen: dict[str, tuple[float, float]] = field(default_factory=dict)  # other parents: last beat, when it changed here
 
@@ -78,8 +81,10 @@ class Study:
         return self.storage.get_trial(self.storage.get_trial_id_from_study_id_trial_number(self.id, number))
 
     def open_trials(self) -> int:
-        """Return how many trials wait or run, here or elsewhere."""
-        return len(self.trials(TrialState.WAITING, TrialState.RUNNING))
+        """Return how many trials are still to be begun, or run, here or elsewhere."""
+        states = Counter(trial.state for trial in counted(self.trials()))
+        begun = states.total() - states[TrialState.WAITING]
+        return states[TrialState.RUNNING] + max(0, min(states[TrialState.WAITING], self.wanted - begun))
 
     def ordinal(self) -> int:
         """Return how many parents the study had before this one, which makes the seeds of their samplers differ."""
@@ -91,7 +96,7 @@ class Study:
 
     def alone(self, what: str) -> contextlib.AbstractContextManager[None]:
         """Let one parent at a time do something."""
-        return locks.mutex(self.storage, f"{self.name}.{what}")
+        return locks.mutex(self.storage, f"{self.name}.{what}", str(self.lock.lock_file))
 
     def close(self) -> None:
         """Tell the others that this parent is gone, so that none waits for what it may have left."""
@@ -100,23 +105,38 @@ class Study:
         self.lock.release()
         Path(self.lock.lock_file).unlink(missing_ok=True)
 
-    def top_up(self, wanted: Sequence[Values], baselines: int) -> int:
+    def top_up(self, wanted: Sequence[Values], baselines: int, retry_failed: bool = False) -> int:
         """Make the trials that are lacking; return how many there are in all.
 
         Args:
             wanted: The fixed values of each trial, of which those made earlier are the first.
             baselines: How many of them are baselines.
+            retry_failed: Whether those that failed are made again.
         """
+        self.wanted = len(wanted)
         with self.alone("trials"):
-            there = sum(not is_interrupted(trial) for trial in self.trials())
+            self._remake(lambda trial: retry_failed or is_interrupted(trial))
+            there = len(counted(self.trials()))
             study = self.load()
             for number, values in enumerate(wanted[there:], start=there):
                 marks = {"baseline": True} if number < baselines else None
                 study.enqueue_trial(dict(values), user_attrs=marks)
         return max(there, len(wanted))
 
+    def _remake(self, chosen: Callable[[FrozenTrial], bool]) -> None:
+        """Make chosen trials again that have ended as FAIL, but once; others must be kept from doing so meanwhile."""
+        for trial in counted(self.trials()):
+            if trial.state == TrialState.FAIL and chosen(trial):
+                names = ("runs", "baseline") if is_interrupted(trial) else ("baseline",)
+                kept = {key: trial.user_attrs[key] for key in names if key in trial.user_attrs}
+                fixed = {**trial.system_attrs.get("fixed_params", {}), **trial.params}  # it may not have got far
+                self.load().enqueue_trial(fixed, user_attrs=kept | {"retry_of": trial.number})
+
     def claim(self) -> Trial | None:
-        """Take the first waiting trial and have its values suggested, one begun before first; None if none waits."""
+        """Take the first waiting trial and have its values suggested, one begun before first; None if none is to be."""
+        begun = sum(trial.state != TrialState.WAITING for trial in counted(self.trials()))
+        if begun >= self.wanted:
+            return None
         for waiting in sorted(self.trials(TrialState.WAITING), key=lambda trial: "retry_of" not in trial.user_attrs):
             with contextlib.suppress(UpdateFinishedTrialError):
                 if self._changed(waiting, TrialState.RUNNING):
@@ -135,12 +155,11 @@ class Study:
 
     def give_back(self, trial: FrozenTrial) -> None:
         """End a trial that cannot go on as interrupted, and make it again; the new one takes up its runs."""
-        with contextlib.suppress(UpdateFinishedTrialError):
-            self.storage.set_trial_user_attr(trial._trial_id, "interrupted", True)
-            if self._changed(trial, TrialState.FAIL):
-                kept = {key: trial.user_attrs[key] for key in ("runs", "baseline") if key in trial.user_attrs}
-                fixed = {**trial.system_attrs.get("fixed_params", {}), **trial.params}  # it may not have got far
-                self.load().enqueue_trial(fixed, user_attrs=kept | {"retry_of": trial.number})
+        with self.alone("trials"):
+            with contextlib.suppress(UpdateFinishedTrialError):
+                self.storage.set_trial_user_attr(trial._trial_id, "interrupted", True)
+                self._changed(trial, TrialState.FAIL)
+            self._remake(is_interrupted)
 
     def _changed(self, trial: FrozenTrial, state: TrialState) -> bool:
         with locks.turn(self.storage):
@@ -202,7 +221,13 @@ def open_study(
             warnings.simplefilter("ignore")  # experimental, says Optuna
             optuna.load_study(study_name=name, storage=storage).set_metric_names(list(objectives))
     study = Study(
-        storage, name, objectives, space, sampler, pruner, FileLock(folder / f".parent-{uuid.uuid4().hex[:8]}")
+        storage,
+        name,
+        objectives,
+        space,
+        sampler,
+        pruner,
+        FileLock(folder.resolve() / f".parent-{uuid.uuid4().hex[:8]}"),
     )
     stored = _identity(study)
     for key, value in written.items():
@@ -238,8 +263,14 @@ def default_name(sweep: str, identity: Mapping[str, Any]) -> str:
     return f"{sweep}-{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]}"
 
 
+def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Return the trials less those that were made again."""
+    again = {trial.user_attrs.get("retry_of") for trial in trials}
+    return [trial for trial in trials if trial.number not in again]
+
+
 def is_interrupted(trial: FrozenTrial) -> bool:
-    """Whether a trial was made again."""
+    """Whether a trial ended without being to blame for it."""
     return trial.state == TrialState.FAIL and bool(trial.user_attrs.get("interrupted"))
 
 

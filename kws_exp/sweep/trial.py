@@ -130,6 +130,10 @@ class _Trial:
         config = configuration.from_hydra(configuration.compose(self.job.overrides))
         config.seed += index
         left = self._left(config, index)
+        if left and index == 0:
+            self._replay(left)
+        if left and left.record().status == PRUNED_RUN:
+            raise Pruned
         if left and left.record().status == FINISHED:  # only the news of it was lost
             return summary.scores(left)
         started = self._again(config, left) or self._new(config, index)
@@ -149,11 +153,13 @@ class _Trial:
         if index >= len(self.runs):
             return None
         folder = RunFolder(start.runs(config) / self.runs[index])
-        if not (folder.path / "run.json").exists():
-            return None
-        if folder.record().status == PRUNED_RUN:
-            raise Pruned
-        return folder
+        return folder if (folder.path / "run.json").exists() else None
+
+    def _replay(self, left: RunFolder) -> None:
+        """Report again what an interrupted attempt had reported: the study knows it of the other trial alone."""
+        for row in run_folder.read_lines(left.curves):
+            if "val/accuracy" in row:
+                self.storage.set_trial_intermediate_value(self.id, row["step"], row["val/accuracy"])
 
     def _again(self, config: Config, left: RunFolder | None) -> start.Started | None:
         """Open an interrupted run again, if it has a checkpoint to go on from."""
@@ -162,7 +168,7 @@ class _Trial:
         return start.again(replace(config, resume=left.path.name), [], patience=10.0)
 
     def _reporter(self, started: start.Started) -> Callable[[int, float], None]:
-        """Return what tells the pruner of each validation pass; those of an interrupted attempt are told at once."""
+        """Return what tells the pruner of each validation pass."""
         import optuna
 
         config = started.config
@@ -175,9 +181,6 @@ class _Trial:
             if step < steps and len(self.job.objectives) == 1 and pruner.prune(study, self.storage.get_trial(self.id)):
                 raise Pruned
 
-        for row in run_folder.read_lines(started.folder.curves):
-            if "val/accuracy" in row:
-                self.storage.set_trial_intermediate_value(self.id, row["step"], row["val/accuracy"])
         return report
 
 

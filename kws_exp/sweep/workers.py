@@ -30,6 +30,7 @@ from kws_exp.sweep.trial import Job
 
 WATCH_SECONDS = 0.5  # between looks at the parent
 KILLED = -9  # exit code after SIGKILL
+START_SECONDS = 300.0  # to import TensorFlow: 5 on an idle machine, 60 on one that swaps
 JOIN_SECONDS = 2.0  # for a process whose pipe has closed
 STOP_SECONDS = 15.0  # to finish a step and write a checkpoint
 
@@ -47,6 +48,7 @@ class Slot:
     ready: Future[int] | None = None  # once TensorFlow is imported
     future: Future[Outcome] | None = None
     since: float = 0.0
+    asked: float = 0.0  # when the process was asked for
 
     def start(self) -> None:
         """Have a process that is ready, or about to be."""
@@ -56,13 +58,21 @@ class Slot:
             self.executor = ProcessPoolExecutor(1, context, _begin, settings)
             before = multiprocessing.active_children()
             self.ready = self.executor.submit(os.getpid)  # what makes it start the process
-            self.process = next(child for child in multiprocessing.active_children() if child not in before)
+            started = (child for child in multiprocessing.active_children() if child not in before)
+            self.process = next(started, None)
+            self.asked = time.monotonic()
 
     def submit(self, job: Job) -> None:
-        """Give it a trial."""
-        self.start()
-        assert self.executor is not None
-        self.future, self.since = self.executor.submit(trial.run, job), time.monotonic()
+        """Give it a trial; a process that has died since its last one is replaced."""
+        for _ in range(2):
+            self.start()
+            assert self.executor is not None
+            try:
+                self.future, self.since = self.executor.submit(trial.run, job), time.monotonic()
+                return
+            except BrokenProcessPool:
+                self.kill()
+        raise RuntimeError(f"no worker process can be started; see {self.log}")
 
     @property
     def busy(self) -> bool:
@@ -77,6 +87,10 @@ class Slot:
         seconds = time.monotonic() - self.since
         if self.future.done():
             outcome = self._result(self.future, seconds)
+        elif not self.ready.done() and time.monotonic() - self.asked > START_SECONDS:
+            reason = f"its process did not start within {START_SECONDS:g} s; see {self.log}"
+            outcome = Outcome(FAILED, reason=reason, seconds=seconds)
+            self.kill()
         elif limit is not None and seconds > limit:
             reason = f"it took longer than sweeper.trial_timeout={limit:g} s; its last lines are in {self.log}"
             outcome = Outcome(FAILED, reason=reason, seconds=seconds)

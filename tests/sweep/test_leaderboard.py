@@ -123,7 +123,7 @@ def test_the_report_names_winner_settings_counts_and_failures() -> None:
     assert "- trial 2 (`model=single_fc`): no \\| room left on \\<disk\\>" in text
     assert "| 3 | - | flash_kb = 51.2, above 32 |" not in text  # the one setting that varies is the model
     assert "flash_kb = 51.2, above 32" in text
-    assert "2 complete, 1 over budget and not trained, 1 failed. 1 h 02 min." in text
+    assert "2 complete, 1 over budget and not trained, 1 failed; 1 h 02 min of trials in all." in text
     assert "python -m kws_exp sweeps=tune" in text
 
 
