@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+import yaml
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -38,13 +39,16 @@ GROUPS = ("data", "features", "model", "optimizer", "train", "export", "tracking
 KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false", "bool": "true or false"}
 _search_path: list[str] = []  # the override that tells a worker of the user's own folders
 Composed = DictConfig  # for those who only pass one on
-COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError)
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError, yaml.YAMLError)
 
 
 def register() -> None:
     """Tell Hydra the types of the configuration, and the files of ``sweeps/`` as a group beside those of ``conf/``.
 
     Not by way of the search path: Hydra would take every folder of the repository for a group.
+
+    Raises:
+        KwsError: a file of ``sweeps/`` holds no settings.
     """
     plugins = str(PACKAGE / "plugins")
     if plugins not in sys.path:  # where Hydra finds our sweeper, once it is started
@@ -56,14 +60,14 @@ def register() -> None:
     for name, front_end in features.FRONT_ENDS.items():
         store.store(group="schema/features", name=name, node=front_end.settings)
     for path in sorted((CONFIG_ROOT / "sweeps").glob("*.yaml")):
-        store.store(group="sweeps", name=path.stem, node=OmegaConf.load(path), package="_global_")
+        store.store(group="sweeps", name=path.stem, node=_loaded(path), package="_global_")
 
 
 def register_experiment(overrides: Sequence[str]) -> None:
     """Make an experiment of the file that ``experiment=PATH.yaml`` names, such as a sweep's ``best.yaml``.
 
     Raises:
-        KwsError: there is no such file.
+        KwsError: there is no such file, or it holds no settings.
     """
     for name in (item.partition("=")[2] for item in overrides if re.match(r"experiment=.+\.yaml$", item)):
         if not Path(name).is_file():
@@ -71,7 +75,19 @@ def register_experiment(overrides: Sequence[str]) -> None:
                 f"experiment={name} must be a file that exists, or a name that --help lists: correct the path"
             )
         group, _, stem = re.sub("/+", "/", f"experiment/{name}").rpartition("/")  # Hydra passes over empty parts
-        ConfigStore.instance().store(group=group, name=stem, node=OmegaConf.load(name), package="_global_")
+        ConfigStore.instance().store(group=group, name=stem, node=_loaded(Path(name)), package="_global_")
+
+
+def _loaded(path: Path) -> DictConfig:
+    try:
+        found = OmegaConf.load(path)
+    except yaml.YAMLError as error:
+        raise KwsError(_no_yaml(error, path)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise KwsError(f"{path} must be a text file in UTF-8, but cannot be read ({error}): save it as such") from error
+    if not isinstance(found, DictConfig):
+        raise KwsError(f"{path} must hold settings, but holds a list: write them as in model: ds_cnn")
+    return found
 
 
 def initialize(config_dirs: Sequence[str] = ()) -> None:
@@ -173,6 +189,8 @@ def explain(error: Exception) -> str:
     """Return one sentence for an error of the composition: the rule, the value, the nearest valid one."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return _unknown_option(error)
+    if isinstance(error, yaml.YAMLError):
+        return _no_yaml(error)
     if isinstance(error, OverrideParseException):
         return (
             f"cannot read '{error.override}' on the command line: close every bracket, and put what is not plain "
@@ -188,6 +206,14 @@ def explain(error: Exception) -> str:
     if type(cause).__name__ in {"ConfigAttributeError", "ConfigKeyError"}:
         return _unknown_key(str(cause.full_key), cause.object_type)
     return _wrong_type(str(cause.full_key), _first_line(str(cause.msg or cause)))
+
+
+def _no_yaml(error: yaml.YAMLError, path: Path | None = None) -> str:
+    """Return the sentence for a file that the parser gave up."""
+    mark = getattr(error, "problem_mark", None)
+    where = f"{path or getattr(mark, 'name', 'a file')}" + (f", line {mark.line + 1}," if mark else "")
+    problem = getattr(error, "problem", None) or _first_line(str(error))
+    return f"{where} must be YAML, but is not ({problem}): mend it, as in the files of conf/"
 
 
 def _unknown_keys(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -63,7 +63,7 @@ def of(config: schema.Config, cache: Path, latency: bool = False) -> Footprint:
     if found is None:
         from kws_exp.footprint import linked
 
-        found = Footprint(**linked.measure(config, latency and _emulator()))
+        found = Footprint(**linked.measure(config, latency and emulator()))
         with contextlib.suppress(OSError):  # a cache that cannot be written costs time alone
             path.parent.mkdir(parents=True, exist_ok=True)
             run_folder.write_json(path, asdict(found))
@@ -93,7 +93,7 @@ def key(config: schema.Config, latency: bool = False) -> str:
         "features": asdict(config.features),
         "labels": config.labels,  # the program holds their texts
         "detector": asdict(config.export.detector),
-        "latency": latency and _emulator(),
+        "latency": latency and emulator(),
         "compiler": _compiler(shutil.which(qemu.COMPILER)),
         "libraries": _libraries(),
         "makers": _makers(),
@@ -113,7 +113,8 @@ def _read(path: Path) -> Footprint | None:
     return found if known and all(value is None or isinstance(value, int | float) for value in optional) else None
 
 
-def _emulator() -> bool:
+def emulator() -> bool:
+    """Whether QEMU is here, without which there is no latency."""
     return shutil.which(qemu.EMULATOR) is not None
 
 

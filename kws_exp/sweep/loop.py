@@ -24,7 +24,7 @@ from kws_exp.sweep import plan as plans
 from kws_exp.sweep import samplers, show, storage
 from kws_exp.sweep import study as studies
 from kws_exp.sweep.group import Group
-from kws_exp.sweep.outcome import FAILED, STOPPED
+from kws_exp.sweep.outcome import FAILED, STOPPED, Outcome
 from kws_exp.sweep.plan import Plan
 from kws_exp.sweep.study import Study
 from kws_exp.sweep.trial import job
@@ -168,6 +168,11 @@ class Loop:
         trial = self.study.claim()
         if trial is None:
             self.idle_until = time.monotonic() + IDLE_SECONDS
+            return
+        twin = self.study.twin(trial)
+        if twin is not None:
+            self.study.tell(trial, Outcome.again(twin))
+            self.group.ended(self.study.frozen(trial.number), self.study)
             return
         overrides = self.plan.overrides(trial.params)
         self.trials[slot.number] = trial

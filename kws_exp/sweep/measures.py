@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from kws_exp.errors import KwsError, nearest
@@ -38,6 +39,8 @@ MEASURES = {
     "arena_kb": Measure(MINIMIZE, FOOTPRINT),  # in TensorFlow Lite Micro
     "latency_ms": Measure(MINIMIZE, FOOTPRINT),  # an inference on a Cortex-M4, upper end of the estimate
 }
+SHARES = ("accuracy", "device_accuracy", "test_accuracy")
+EXAMPLES = {"loss": 0.5, "parameters": 20_000, "macs": 1_000_000}  # of the others 32
 Objectives = Mapping[str, str]  # measure -> direction, in the order of a trial's values
 
 
@@ -98,10 +101,30 @@ def limits(written: Mapping[str, Any]) -> list[Limit]:
         if read is None or bound is None:
             raise KwsError(
                 f"sweeper.constraints.{name} must be a number, '<= NUMBER' or '>= NUMBER', but is '{value}': "
-                f"write sweeper.constraints.{name}=32"
+                f"write sweeper.constraints.{name}={_example(name)}"
             )
+        _check_bound(name, bound)
         found.append(Limit(name, read[1] == ">=" or (not read[1] and measure.direction == MAXIMIZE), bound))
     return found
+
+
+def _check_bound(name: str, bound: float) -> None:
+    """Refuse a bound that no value, or every value, of the measure keeps."""
+    if name in SHARES and not 0 <= bound <= 1:
+        near = bound / 100 if 1 < bound <= 100 else _example(name)
+        raise KwsError(
+            f"sweeper.constraints.{name} is a share from 0 to 1, but is {bound:g}: write "
+            f"sweeper.constraints.{name}={near:g}"
+        )
+    if MEASURES[name].known_by == FOOTPRINT and not 0 <= bound < inf:
+        raise KwsError(
+            f"sweeper.constraints.{name} must be 0 or more, but is {bound:g}: write "
+            f"sweeper.constraints.{name}={_example(name)}"
+        )
+
+
+def _example(name: str) -> float:
+    return 0.9 if name in SHARES else EXAMPLES.get(name, 32)
 
 
 def shown(written: Sequence[str]) -> tuple[str, ...]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
 COMPLETE, PRUNED, FAILED, STOPPED = "complete", "pruned", "failed", "stopped"
 
@@ -23,6 +26,22 @@ class Outcome:
     seconds: float = 0.0
     rejected: str | None = None  # which limit it broke before training
     reason: str | None = None  # why it failed
+    same_as: int | None = None  # the trial with the same parameters that was run instead
+
+    @classmethod
+    def again(cls, trial: FrozenTrial) -> Outcome:
+        """Return the outcome of another trial with the parameters of this one: a run gives the same bytes twice."""
+        known = trial.user_attrs
+        return cls(
+            COMPLETE,
+            tuple(trial.values),
+            known.get("deviation"),
+            known.get("interval"),
+            known.get("figures", {}),
+            trial.constraints,
+            tuple(known.get("overrides", ())),
+            same_as=trial.number,
+        )
 
     def attributes(self) -> dict[str, Any]:
         """Return what the study keeps of it beside values and constraints."""
@@ -34,5 +53,6 @@ class Outcome:
             "seconds": round(self.seconds, 3),
             "rejected": self.rejected,
             "reason": self.reason,
+            "same_as": self.same_as,
         }
         return {key: value for key, value in every.items() if value is not None}

@@ -6,9 +6,12 @@ out at its thirtieth trial that a setting is misspelt.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain, islice
+from math import ceil, floor
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -17,14 +20,17 @@ from kws_exp import config as configuration
 from kws_exp import start
 from kws_exp.cpu import cores
 from kws_exp.errors import KwsError
-from kws_exp.schema import Config, Sweeper, Tracking
-from kws_exp.sweep import measures, samplers, storage, syntax
+from kws_exp.schema import Config, Sweeper
+from kws_exp.sweep import measures, needs, samplers, storage, syntax
 from kws_exp.sweep import space as spaces
-from kws_exp.sweep.measures import DEVICE, FOOTPRINT, Limit, Objectives
-from kws_exp.sweep.space import Space, Values
+from kws_exp.sweep.measures import Limit, Objectives
+from kws_exp.sweep.space import Numbers, Space, Values
 
 TRIALS = 20  # where n_trials is not given
 MOST_WORKERS = 4  # by default; each takes about 1 GB
+MOST_POINTS = 10_000  # of a grid, unless n_trials says so; more are a mistake more often than a wish
+STUDY_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}"  # it names a folder too
+MAY_DIFFER = ("output_dir", "verbosity", "name", "tags", "tracking", "resume", "data.cache_dir")  # within a study
 AT_LEAST = {"n_trials": 1, "seeds": 1, "workers": 1, "trial_timeout": 1, "max_failures": 1}
 
 
@@ -40,7 +46,7 @@ class Plan:
     objectives: Objectives
     limits: tuple[Limit, ...]
     wanted: tuple[Values, ...]  # fixed values of each trial; empty where the sampler chooses
-    baselines: int  # how many of them are baselines
+    known: tuple[Values, ...]  # the baselines, with which they begin
     sweep: str  # name of the file in sweeps/, or "sweep"
     storage: str  # as kws_exp.sweep.storage.resolve gives it
 
@@ -55,18 +61,21 @@ class Plan:
         return sum(self.config.train.steps)
 
     @property
+    def baselines(self) -> int:
+        """How many trials are baselines."""
+        return len(self.known)
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What makes two sweeps the same study; how many trials, workers and samplers may change between commands."""
-        data = replace(self.config.data, cache_dir=None)
-        alike = replace(
-            self.config, data=data, output_dir="", verbosity="", name=None, tags={}, tracking=Tracking(), resume=None
-        )
         return {
             "space": self.space.to_json(),
             "objectives": dict(self.objectives),
             "constraints": [asdict(limit) for limit in self.limits],
             "seeds": self.settings.seeds,
-            "settings": hashlib.sha256(configuration.to_yaml(alike).encode()).hexdigest()[:16],
+            "grid": self.settings.sampler in samplers.GRIDS,
+            "baselines": [dict(values) for values in self.known],
+            "settings": _comparable(self.config),
         }
 
     def overrides(self, values: Values) -> tuple[str, ...]:
@@ -91,8 +100,9 @@ def read(arguments: Sequence[str]) -> Plan:
     space = syntax.read(settings.space, swept, fixed, lambda setting: configuration.holds_list(composed, setting))
     objectives = measures.objectives(settings.objectives)
     limits = {name: value for name, value in asdict(settings.constraints).items() if value is not None}
-    wanted, baselines = _wanted(settings, space, fixed)
-    sweep = next((item.partition("=")[2] for item in fixed if item.startswith("sweeps=")), "sweep")
+    known = _baselines(settings, space, fixed)
+    wanted = _wanted(settings, space, known)
+    sweep = next((item.partition("=")[2] for item in fixed if re.match(r"\+?sweeps=", item)), "sweep")
     resolved = storage.resolve(settings.storage, config.output_dir)
     start.check(config)
     plan = Plan(
@@ -104,13 +114,53 @@ def read(arguments: Sequence[str]) -> Plan:
         objectives,
         tuple(measures.limits(limits)),
         wanted,
-        baselines,
-        sweep,
+        known,
+        re.sub("[^A-Za-z0-9._-]", "-", sweep),
         resolved,
     )
     _check_together(plan)
     _check_points(plan)
     return plan
+
+
+def difference(stored: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """Return what first tells one identity from another, with both values; None if nothing does.
+
+    Args:
+        stored: Of the study as it is; it may hold more, which is not compared.
+        now: Of the command line.
+    """
+    for key, value in json.loads(json.dumps(now)).items():
+        before = stored.get(key)
+        if before == value:
+            continue
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            name = next(name for name in [*before, *value] if before.get(name) != value.get(name))
+            key, before, value = name if key == "settings" else f"{key}: {name}", before.get(name), value.get(name)
+        return f"{key} ({_shortened(before)}; now {_shortened(value)})"
+    return None
+
+
+def _shortened(value: Any) -> str:
+    shown = json.dumps(value, ensure_ascii=False)
+    return shown if len(shown) < 100 else f"{shown[:100]} ..."
+
+
+def _comparable(config: Config) -> dict[str, Any]:
+    """Return the settings that trials of one study share, by name."""
+    return {
+        name: storage.shown(value) if isinstance(value, str) else value  # a study holds no password
+        for name, value in _flat(asdict(config))
+        if not any(name == other or name.startswith(f"{other}.") for other in MAY_DIFFER)
+    }
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def _check(settings: Sweeper) -> None:
@@ -119,18 +169,35 @@ def _check(settings: Sweeper) -> None:
         if value is not None and not value >= least:  # nan is neither
             raise KwsError(f"sweeper.{name} must be at least {least}, but is {value}: write sweeper.{name}={least}")
     samplers.check_names(settings.sampler, settings.pruner)
+    if settings.study is not None and not re.fullmatch(STUDY_NAME, settings.study):
+        near = re.sub("[^A-Za-z0-9._-]+", "-", settings.study).strip(".-")[:200] or "tune"
+        raise KwsError(
+            f"sweeper.study='{settings.study}' must be letters, digits, '.', '_' and '-', at most 200, with a letter, "
+            f"digit or '_' first: write sweeper.study={near}"
+        )
+    if settings.trial is not None:
+        raise KwsError(f"sweeper.trial={settings.trial} is set by the sweep itself, for its jobs: leave it out")
 
 
-def _wanted(settings: Sweeper, space: Space, fixed: Sequence[str]) -> tuple[tuple[Values, ...], int]:
-    """Return the fixed values of each trial, and how many of them are baselines."""
+def _baselines(settings: Sweeper, space: Space, fixed: Sequence[str]) -> tuple[Values, ...]:
     pinned = dict(item.lstrip("+").partition("=")[::2] for item in fixed)
     written = [_unpinned(_mapping(item), pinned) for item in settings.baselines]
-    baselines: list[Values] = [space.point(item) for item in written if item is not None]
-    if settings.sampler in samplers.GRIDS:
-        points = [*baselines, *(point for point in space.every() if point not in baselines)]
-        return tuple(points[: settings.n_trials]), len(baselines)
-    count = settings.n_trials or max(TRIALS, len(baselines))
-    return tuple([*baselines, *([{}] * count)][:count]), len(baselines)
+    return tuple(space.point(item) for item in written if item is not None)
+
+
+def _wanted(settings: Sweeper, space: Space, known: Sequence[Values]) -> tuple[Values, ...]:
+    """Return the fixed values of each trial."""
+    if settings.sampler not in samplers.GRIDS:
+        return tuple([*known, *([{}] * ((settings.n_trials or TRIALS) - len(known)))][: settings.n_trials])
+    points = space.size()
+    if settings.n_trials is None and points > MOST_POINTS:
+        raise KwsError(
+            f"sweeper.sampler={settings.sampler} makes at most {MOST_POINTS:,} trials by itself, but the space has "
+            f"{points:,} points: take coarser steps, sweeper.sampler=tpe, or the first of them by "
+            f"sweeper.n_trials={MOST_POINTS}"
+        )
+    others = (point for point in space.every() if point not in known)
+    return tuple(islice(chain(known, others), settings.n_trials))
 
 
 def _unpinned(baseline: Mapping[str, Any], pinned: Mapping[str, str]) -> Mapping[str, Any] | None:
@@ -161,21 +228,41 @@ def _check_together(plan: Plan) -> None:
             f"sweeper.sampler=cmaes needs one objective, but there are {len(plan.objectives)} "
             f"({', '.join(plan.objectives)}): take sweeper.sampler=tpe, or limit the others by sweeper.constraints"
         )
-    named = [*plan.objectives, *(limit.measure for limit in plan.limits), *measures.shown(settings.report)]
-    if FOOTPRINT in measures.needed(named):
-        from kws_exp import footprint
-
-        footprint.check()
-    if DEVICE in measures.needed(named) and not plan.config.export.enabled:
-        raise KwsError("device_accuracy is measured on the exported model, but export is off: leave out export=none")
+    named = _named(plan)
+    needs.check_tools(named)
+    needs.check_measured(plan.config, named)
     samplers.sampler(settings.sampler, settings.sampler_options, 0)
     samplers.pruner(settings.pruner, settings.pruner_options, plan.config.train.eval_interval, plan.steps)
 
 
+def _named(plan: Plan) -> list[str]:
+    """Return every measure that the sweep asks for."""
+    pruned_by = ["accuracy"] if plan.settings.pruner != "none" else []
+    limited = [limit.measure for limit in plan.limits]
+    return [*plan.objectives, *limited, *measures.shown(plan.settings.report), *pruned_by]
+
+
 def _check_points(plan: Plan) -> None:
+    configs, named = [], _named(plan)
     for point in plan.space.samples():
-        varied = plan.space.overrides(point)
         try:
-            start.check(configuration.from_hydra(configuration.compose(plan.overrides(point))))
+            config = configuration.from_hydra(configuration.compose(plan.overrides(point)))
+            start.check(config)
+            needs.check_measured(config, named)
         except KwsError as error:
-            raise KwsError(f"no trial could have {' '.join(varied)}: {error}") from error
+            told = _whole(plan.space, point, str(error)) or error
+            raise KwsError(f"no trial could have {' '.join(plan.space.overrides(point))}: {told}") from error
+        configs.append(config)
+    needs.check_evaluations(plan.settings.pruner, configs)
+
+
+def _whole(space: Space, point: Values, complaint: str) -> str | None:
+    """Return the sentence for an interval of real numbers where a setting takes whole ones; None for other mistakes."""
+    for parameter in space.parameters:
+        domain, setting = parameter.domain, parameter.setting.lstrip("+")
+        wrong = re.match(rf"{re.escape(setting)}(\[\d+\])? must be a whole number", complaint)
+        if parameter.name in point and wrong and isinstance(domain, Numbers) and domain.step is None:
+            interval = f"int(interval({ceil(domain.low)},{floor(domain.high)}))"
+            written = f"tag(log, {interval})" if domain.log else interval
+            return f"{setting} must be a whole number: write {setting}={written}"
+    return None

@@ -136,6 +136,7 @@ def _note(trial: FrozenTrial, state: str) -> str:
     elif state == PRUNED and trial.last_step is not None:
         notes.append(f"stopped at step {trial.last_step:,}")
     elif state == COMPLETE:
+        notes += [f"as trial {attributes['same_as']}"] if "same_as" in attributes else []
         broken = [name for name, value in trial.constraints.items() if not value <= 0]
         notes += [f"over budget: {', '.join(broken)}"] if broken else []
     elif state == INTERRUPTED:

@@ -80,7 +80,13 @@ def pruner(name: str, options: Mapping[str, Any], eval_interval: int, steps: int
         "hyperband": {"min_resource": eval_interval, "max_resource": steps},
         "successive_halving": {"min_resource": eval_interval},
         "percentile": {"percentile": 25.0},
+        "patient": {"patience": 1},  # evaluation without a better one
     }
+    if name == "threshold" and not {"lower", "upper"} & set(options):
+        raise KwsError(
+            "sweeper.pruner=threshold needs a bound, but has none: write +sweeper.pruner_options.lower=0.5, the lowest "
+            "validation accuracy"
+        )
     given = defaults.get(name, {}) | dict(options)
     if name == "patient":  # wraps another, median unless said otherwise
         inner = given.pop("wrapped", "median")

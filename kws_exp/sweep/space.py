@@ -32,6 +32,14 @@ class Choices:
     def __contains__(self, value: object) -> bool:
         return value in self.values
 
+    def __iter__(self) -> Iterator[Value]:
+        return iter(self.values)
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return len(self.values)
+
 
 @dataclass(frozen=True)
 class Numbers:
@@ -49,13 +57,15 @@ class Numbers:
         steps = (value - self.low) / (self.step or 1)
         return (self.step is None and not self.whole) or abs(steps - round(steps)) < 1e-8  # as Optuna tells
 
+    def __iter__(self) -> Iterator[Value]:
+        for index in range(self.count or 0):
+            value = self.low + index * (self.step or 1)
+            yield int(value) if self.whole else rounded(value)
+
     @property
-    def values(self) -> tuple[Value, ...] | None:
-        """All values; None where they cannot be counted."""
-        if self.step is None:
-            return None
-        found = [self.low + i * self.step for i in range(round((self.high - self.low) / self.step) + 1)]
-        return tuple(int(value) if self.whole else rounded(value) for value in found)
+    def count(self) -> int | None:
+        """How many values there are; None where they cannot be counted."""
+        return None if self.step is None else round((self.high - self.low) / self.step) + 1
 
 
 @dataclass(frozen=True)
@@ -101,6 +111,25 @@ class Space:
         """
         yield from self._from({}, self.parameters)
 
+    def size(self) -> int:
+        """Return how many points there are, without making them.
+
+        Raises:
+            KwsError: a parameter has no countable values.
+        """
+        return self._size({}, self.parameters)
+
+    def _size(self, chosen: dict[str, Value], rest: Sequence[Parameter]) -> int:
+        if not rest:
+            return 1
+        parameter, *others = rest
+        if not parameter.exists(chosen):
+            return self._size(chosen, others)
+        decisive = {value for other in others for value in other.condition.get(parameter.name, ())}
+        found = sum(self._size({**chosen, parameter.name: value}, others) for value in decisive)
+        alike = _count(parameter) - len(decisive)
+        return found + alike * self._size(chosen, others) if alike else found
+
     def _from(self, chosen: dict[str, Value], rest: Sequence[Parameter]) -> Iterator[dict[str, Value]]:
         if not rest:
             yield dict(chosen)
@@ -109,12 +138,8 @@ class Space:
         if not parameter.exists(chosen):
             yield from self._from(chosen, others)
             return
-        if parameter.domain.values is None:
-            raise KwsError(
-                f"a grid needs values that can be counted, but {parameter.setting} is an interval: write "
-                f"{parameter.setting}=range(FROM,TO,STEP) or choices, or take another sweeper.sampler"
-            )
-        for value in parameter.domain.values:
+        _count(parameter)
+        for value in parameter.domain:
             yield from self._from({**chosen, parameter.name: value}, others)
 
     def samples(self) -> Iterator[dict[str, Value]]:
@@ -215,6 +240,15 @@ def typed(value: Any) -> Value:
         return f"[{','.join(text(typed(item)) for item in value)}]"
     found = parse("value", str(value)).value()
     return found if isinstance(found, bool | int | float) else str(value)
+
+
+def _count(parameter: Parameter) -> int:
+    if parameter.domain.count is None:
+        raise KwsError(
+            f"a grid needs values that can be counted, but {parameter.setting} is an interval: write "
+            f"{parameter.setting}=range(FROM,TO,STEP) or choices, or take another sweeper.sampler"
+        )
+    return parameter.domain.count
 
 
 def _ends(domain: Choices | Numbers) -> tuple[Value, ...]:

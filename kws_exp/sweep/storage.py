@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 JOURNAL = "optuna.journal"
 DATABASES = ("sqlite", "postgresql", "mysql", "mariadb")
 ENGINES = ("sqlalchemy", "psycopg", "pymysql", "grpc")  # packages whose errors tell of a lost storage
-DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}  # where the URL names none
+# where the URL names none
+DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
+ENTRY, SQLITE = b'{"op_code":', b"SQLite format 3\0"  # how a journal and a database begin
 PATIENCE_SECONDS = 10  # with a server that does not answer; TCP alone would wait two minutes
 MAKERS = 10  # times that another may be faster in making an empty database's tables
 OVERTAKEN = re.compile("already exists|duplicate", re.IGNORECASE)
@@ -40,6 +42,7 @@ def resolve(storage: str | None, output_dir: str | Path) -> str:
         return str(Path(output_dir).resolve() / JOURNAL)
     scheme = storage.partition("://")[0] if "://" in storage else ""
     if not scheme:
+        _check_file(Path(storage))
         return str(Path(storage).resolve())
     dialect, _, driver = scheme.partition("+")
     if dialect not in (*DATABASES, "grpc"):
@@ -66,13 +69,39 @@ def open_storage(resolved: str) -> BaseStorage:
             return _open(resolved)
     except ImportError as error:
         raise KwsError(
-            f"sweeper.storage={shown(resolved)} needs a driver ({error}): pip install 'kws-exp[sql]'"
+            f"sweeper.storage={shown(resolved)} needs a driver ({_first_line(error)}): pip install "
+            f"'kws-exp[{'grpc' if resolved.startswith('grpc://') else 'sql'}]'"
         ) from error
     except Exception as error:  # of SQLAlchemy, a driver, gRPC or the file system
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = _first_line(error)
         raise KwsError(
             f"sweeper.storage={shown(resolved)} cannot be opened ({shown(reason)}): start it, or correct its address"
         ) from error
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what is there but is no journal; one whose first line was cut short is."""
+    if path.is_dir():
+        raise KwsError(
+            f"sweeper.storage={path} must be a file, but is a folder: write sweeper.storage={path / JOURNAL}"
+        )
+    if not path.is_file():
+        return
+    with open(path, "rb") as file:
+        head = file.read(len(SQLITE))
+    if head == SQLITE:
+        raise KwsError(
+            f"sweeper.storage={path} must be a journal, but is an SQLite database: write sweeper.storage=sqlite:///{path}"
+        )
+    if head[: len(ENTRY)] != ENTRY[: len(head)]:
+        raise KwsError(
+            f"sweeper.storage={path} must be a journal, but is another kind of file: name one that does not exist, as "
+            f"in sweeper.storage={path.with_name(JOURNAL)}"
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _open(resolved: str) -> BaseStorage:

@@ -144,6 +144,11 @@ class Study:
                     return suggest(Trial(self.load(), waiting._trial_id), self.space)
         return None
 
+    def twin(self, trial: Trial) -> FrozenTrial | None:
+        """Return a complete trial with the same parameters, the first there was; samplers do come back to a point."""
+        complete = self.trials(TrialState.COMPLETE)
+        return next((other for other in complete if other.params == trial.params), None)
+
     def tell(self, trial: Trial, outcome: Outcome) -> None:
         """Record how a trial ended; one that somebody else has ended already stays as it is."""
         with contextlib.suppress(UpdateFinishedTrialError):

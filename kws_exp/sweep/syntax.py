@@ -15,6 +15,7 @@ command line fixes is not varied, and blocks of what it rules out are left out.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -38,6 +39,8 @@ from kws_exp.sweep.space import (
     typed,
 )
 
+OF_THE_SWEEP = ("sweeper", "sweeps", "output_dir", "name", "verbosity", "resume", "tracking", "tags", "hydra")
+
 
 def read(
     written: Mapping[str, Any], swept: Sequence[str], fixed: Sequence[str], is_list: Callable[[str], bool]
@@ -58,6 +61,7 @@ def read(
     reader = _Reader(pinned, frozenset(given))
     parameters, lists = reader.block(given, {}, ())
     inner = reader.block({key: value for key, value in written.items() if key not in given}, {}, parameters)
+    _check_own([*parameters, *inner[0]])
     parameters, lists = _named(_checked([*parameters, *inner[0]]), [*lists, *inner[1]])
     if not parameters:
         raise KwsError(
@@ -138,6 +142,16 @@ def _depended(key: str, name: str, condition: Condition, known: Sequence[Paramet
 def _compatible(one: Condition, other: Condition) -> bool:
     """Whether both conditions can hold at once."""
     return all(set(one[name]) & set(other[name]) for name in one.keys() & other.keys())
+
+
+def _check_own(parameters: Sequence[Parameter]) -> None:
+    """Refuse what all trials have in common."""
+    for setting in (parameter.setting for parameter in parameters):
+        if re.split(r"[./@:]", setting.lstrip("+~"))[0] in OF_THE_SWEEP:
+            raise KwsError(
+                f"{setting} belongs to the sweep, not to a trial, and cannot be varied: give it one value on the "
+                "command line, or leave it out"
+            )
 
 
 def _checked(parameters: Sequence[Parameter]) -> Sequence[Parameter]:

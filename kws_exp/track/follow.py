@@ -1,31 +1,30 @@
 """The tracking process of a sweep: one for all its trials, which know nothing of it.
 
 It is told the folders of runs, looks at each a few times a second, and sends what is new; where a run has ended it
-writes the report, which the worker left to it, and sends the rest. A pruned run is KILLED to MLflow, which has no other
-word, with the tag ``kws_exp.state`` PRUNED and all of its curve.
+writes the report, which the worker left to it, and sends the rest. A run that fails to be sent four times in a row is
+let go, and named at the end; a run whose folder was deleted is let go without a word.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from kws_exp import report
 from kws_exp.errors import KwsError
-from kws_exp.run_folder import FINISHED, KILLED, PRUNED, RUNNING, RunFolder
+from kws_exp.run_folder import KILLED, RUNNING, RunFolder
 from kws_exp.track import results, sync
 from kws_exp.track import store as stores
 from kws_exp.track.store import Store
 from kws_exp.track.sync import Session
 
 POLL_SECONDS = 0.3
-STATE_TAG = "kws_exp.state"
 ATTEMPTS = 4
 NICENESS = 5  # the trainers come first
 ORPHAN_SECONDS = 2.0  # a worker looks for its parent twice a second
@@ -36,7 +35,8 @@ class _Followed:
     folder: RunFolder
     session: Session | None = None
     size: int = -1  # of its curves, when last sent
-    attempts: int = 0  # that failed
+    status: str = ""  # when last looked at
+    attempts: int = 0  # that failed, one after another
     ended: bool = False  # and all of it was sent
 
     @property
@@ -46,22 +46,34 @@ class _Followed:
         return grown
 
 
+@dataclass
+class _Runs:
+    """What the process knows of the runs, by folder."""
+
+    store: Store
+    followed: dict[str, _Followed] = field(default_factory=dict)
+    done: dict[str, str] = field(default_factory=dict)  # status; a run that has been taken up again has another
+    unsent: dict[str, str] = field(default_factory=dict)  # why the last attempt failed, whether or not it was let go
+    trouble: str | None = None  # since a run was last sent whole
+
+
 def obey(pipe: Connection, folder: RunFolder, store: Store) -> None:
     """Open the sweep's run, then follow runs until ``finish`` or the end of the pipe."""
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     group = sync.open_run(folder, store)
     pipe.send((group.run_id, None))
-    followed: dict[str, _Followed] = {}
-    done: dict[str, str] = {}  # folder -> status that was sent; a run that has been taken up again has another
+    runs = _Runs(store)
     try:
-        _follow(pipe, group, followed, done, store)
+        status = _follow(pipe, group, runs)
     except (EOFError, ConnectionError):  # the parent was killed, and its workers end by themselves
         time.sleep(ORPHAN_SECONDS)
-        _look(followed, done, store)
-        for run in followed.values():
-            if run.session:
-                _attempt(functools.partial(sync.finish, run.session, KILLED))
+        _end(runs)
+        return
+    _end(runs)
+    trouble = _attempt(lambda: results.send(group))
+    trouble = _attempt(lambda: sync.finish(group, status)) or trouble
+    pipe.send((group.run_id, _missing(runs) or trouble))
 
 
 def send(folder: RunFolder, store: Store) -> str | None:
@@ -69,60 +81,90 @@ def send(folder: RunFolder, store: Store) -> str | None:
     return _attempt(lambda: _send(_Followed(folder), store))
 
 
-def _follow(
-    pipe: Connection, group: Session, followed: dict[str, _Followed], done: dict[str, str], store: Store
-) -> None:
-    last: str | None = None
-    while last is None:
+def _follow(pipe: Connection, group: Session, runs: _Runs) -> str:
+    """Send what is new until ``finish``; return the sweep's final status."""
+    told: str | None = None
+    while True:
         refresh = False
-        while pipe.poll(0 if refresh or last else POLL_SECONDS):
+        while pipe.poll(0 if refresh else POLL_SECONDS):
             command, value = pipe.recv()
-            if command == "follow" and done.get(value) != RunFolder(Path(value)).record().status:
-                followed.setdefault(value, _Followed(RunFolder(Path(value))))
+            if command == "finish":
+                return str(value)
+            if command == "follow":
+                _take_up(runs, value)
             refresh |= command == "sync"
-            last = value if command == "finish" else last
-            if last:
-                break
-        trouble = _look(followed, done, store)
-        if refresh and last is None:
-            trouble = _attempt(lambda: results.send(group)) or trouble
-        if last is None and trouble:
-            pipe.send((group.run_id, trouble))
-    unsent = _look(followed, done, store)
-    trouble = _attempt(lambda: results.send(group)) or _attempt(lambda: sync.finish(group, str(last)))
-    pipe.send((group.run_id, unsent or trouble))
+        _look(runs)
+        if refresh:
+            runs.trouble = _attempt(lambda: results.send(group)) or runs.trouble
+        if runs.trouble != told:
+            told = runs.trouble
+            pipe.send((group.run_id, told))
 
 
-def _look(followed: dict[str, _Followed], done: dict[str, str], store: Store) -> str | None:
-    """Send what is new of each run; return the last trouble."""
-    trouble = None
-    for path, run in list(followed.items()):
-        failed = _attempt(functools.partial(_send, run, store))
+def _take_up(runs: _Runs, path: str) -> None:
+    folder = RunFolder(Path(path))
+    with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+        if runs.done.get(path) != folder.record().status:
+            runs.followed.setdefault(path, _Followed(folder))
+
+
+def _look(runs: _Runs) -> None:
+    """Send what is new of each run, and let go of those that have ended, are gone, or cannot be sent."""
+    trouble, ended = None, False
+    for path, run in list(runs.followed.items()):
+        session, failed = run.session, _attempt(functools.partial(_send, run, runs.store))
+        if failed and not (run.folder.path / "run.json").exists():
+            _forget(runs, path, session)
+            continue
         if failed:
-            trouble, run.session, run.attempts = failed, None, run.attempts + 1
+            trouble = runs.unsent[path] = failed
+            run.session, run.attempts = None, run.attempts + 1
+        else:
+            runs.unsent.pop(path, None)
+        ended |= run.ended
         if run.ended or run.attempts == ATTEMPTS:
-            done[path] = run.folder.record().status
-            del followed[path]
-    return trouble
+            runs.done[path] = run.status
+            del runs.followed[path]
+    runs.trouble = trouble or (None if ended else runs.trouble)
+
+
+def _forget(runs: _Runs, path: str, session: Session | None) -> None:
+    """Let go of a run whose folder was deleted."""
+    del runs.followed[path]
+    runs.unsent.pop(path, None)
+    if session:
+        _attempt(lambda: sync.finish(session, KILLED))
+
+
+def _end(runs: _Runs) -> None:
+    """Send the last; what has not ended by now never will in this sweep."""
+    _look(runs)
+    for run in runs.followed.values():
+        if run.session:
+            _attempt(functools.partial(sync.finish, run.session, KILLED))
+
+
+def _missing(runs: _Runs) -> str | None:
+    """Return how many runs the server does not have whole, and how to send the first; None if it has all."""
+    if not runs.unsent:
+        return None
+    path, reason = next(iter(runs.unsent.items()))
+    return f"{reason}; runs not sent: {len(runs.unsent)}, the first with `python -m kws_exp.track {path}`"
 
 
 def _send(run: _Followed, store: Store) -> None:
     """Send what is new of a run."""
-    record = run.folder.record()
-    if record.status == RUNNING and not run.grown and run.session:
+    run.status = run.folder.record().status
+    if run.status == RUNNING and not run.grown and run.session:
         return
     if run.session is None:
         run.session = sync.open_run(run.folder, store)
     sync.send_progress(run.session)
-    if record.status == RUNNING:
+    if run.status == RUNNING:
+        run.attempts = 0
         return
-    if record.status == FINISHED:
-        report.write(run.folder)
-    results.send(run.session)
-    run.session.client.set_tag(run.session.run_id, STATE_TAG, record.status)
-    sync.finish(run.session, KILLED if record.status == PRUNED else record.status)
-    record.tracking_run_id, record.tracking_uri = run.session.run_id, store.uri
-    run.folder.write_record(record)
+    results.end(run.session, run.status)
+    sync.remember(run.folder, run.session.run_id, store.uri)
     run.ended = True
 
 

@@ -12,6 +12,7 @@ import atexit
 import contextlib
 import multiprocessing
 import os
+import queue
 import signal
 import sys
 import threading
@@ -54,6 +55,9 @@ class Tracker:
         self.folder, self.store = folder, store
         self.run_id: str | None = None
         self.trouble: str | None = None  # of the last attempt
+        self._told: str | None = None  # the trouble that sync has returned
+        self._followed: dict[Path, int] = {}  # when the run.json had changed that was told of, by run
+        self._messages: queue.SimpleQueue[tuple[str, object]] = queue.SimpleQueue()
 
     def open(self) -> Tracker:
         """Start the process; the folder must hold ``run.json`` and ``config.yaml``."""
@@ -63,6 +67,8 @@ class Tracker:
         with _deaf_to_interrupts():
             self._process.start()
         theirs.close()  # else it would never see the end of the pipe
+        self._sender = threading.Thread(target=_forward, args=(self._messages, self._pipe), daemon=True)
+        self._sender.start()
         atexit.register(self._pipe.close)  # before multiprocessing's own exit waits for the process
         return self
 
@@ -84,29 +90,34 @@ class Tracker:
 
     def sync(self, step: int) -> str | None:
         """Ask for everything up to a checkpoint to be sent; return trouble that was not there before, if any."""
-        before = self.trouble
-        self._tell("sync", step)
-        return self.trouble if self.trouble and not before else None
-
-    def _tell(self, command: str, value: object) -> None:
+        self._messages.put(("sync", step))
         try:
             while self._pipe.poll():
                 self._receive()
-            self._pipe.send((command, value))
         except (EOFError, OSError):
             self.trouble = ENDED
+        before, self._told = self._told, self.trouble
+        return None if before else self.trouble
 
     def follow(self, path: Path) -> None:
-        """Have the process of a sweep send a run, from now until it ends."""
-        self._tell("follow", str(path.resolve()))
+        """Have the process of a sweep send a run, from now until it ends.
+
+        May be called at any time: the process hears of it once, and again when the run's ``run.json`` has changed.
+        """
+        with contextlib.suppress(FileNotFoundError):  # the user has deleted it
+            changed = (path / "run.json").stat().st_mtime_ns
+            if self._followed.get(path) != changed:
+                self._followed[path] = changed
+                self._messages.put(("follow", str(path.resolve())))
 
     def finish(self, status: str) -> str | None:
         """Send the rest, wait for it, and end the process; return one sentence if something could not be sent."""
+        self._messages.put(("finish", status))
         with contextlib.suppress(EOFError, OSError):
-            self._pipe.send(("finish", status))
             while True:
                 self._receive()
         self._process.join()
+        self._sender.join()
         self._pipe.close()
         atexit.unregister(self._pipe.close)
         if self._process.exitcode:
@@ -115,6 +126,15 @@ class Tracker:
 
     def _receive(self) -> None:
         self.run_id, self.trouble = self._pipe.recv()
+
+
+def _forward(messages: queue.SimpleQueue[tuple[str, object]], pipe: Connection) -> None:
+    """Pass messages on, in a thread: a pipe holds 278 of them, then ``send`` waits for a process that may hang."""
+    command = ""
+    with contextlib.suppress(OSError):  # the process has ended
+        while command != "finish":
+            command, value = messages.get()
+            pipe.send((command, value))
 
 
 def unsent(folder: Path, trouble: str) -> str:
@@ -189,8 +209,7 @@ def _obey(pipe: Connection, folder: RunFolder, store: Store) -> None:
             session = session or sync.open_run(folder, store)
             sync.send_progress(session, value if command == "sync" else None)
             if command == "finish":
-                results.send(session)
-                sync.finish(session, value)
+                results.end(session, value)
         except Exception as error:
             traceback.print_exc()
             if command == "finish" and session:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
-from kws_exp import run_folder
+from kws_exp import report, run_folder
 from kws_exp.evaluate import Evaluation
 from kws_exp.run_folder import RunFolder
-from kws_exp.track import metrics, model, parent
+from kws_exp.track import metrics, model, parent, sync
 from kws_exp.track.sync import Session
 
 FILES = ("config.yaml", "log.txt", "report.md", "evaluation.json", "comparison.csv", "leaderboard.csv", "best.yaml")
@@ -22,6 +23,15 @@ FOLDERS = ("figures", "export")
 MODEL_TAG = "kws_exp.model_id"
 TABLE_TAG = "mlflow.loggedArtifacts"  # makes the page of the run show a JSON file as a table
 NOTE_TAG = "mlflow.note.content"  # what the page of the run shows as its description
+
+
+def end(session: Session, status: str) -> None:
+    """Send all results and the final status, after writing the report that a sweep's worker has left to us."""
+    folder = session.folder
+    if status == run_folder.FINISHED and not _is_group(folder) and not (folder.path / "report.md").exists():
+        report.write(folder)
+    send(session)
+    sync.finish(session, status)
 
 
 def send(session: Session) -> None:
@@ -70,19 +80,37 @@ def _per_word(folder: RunFolder) -> dict[str, Any]:
 def _note(folder: RunFolder) -> str:
     """Return the result and the data in two paragraphs of Markdown; the group's whole table for a group."""
     text = (folder.path / "report.md").read_text(encoding="utf-8") if (folder.path / "report.md").exists() else ""
-    if parent.is_parent(folder) or (folder.path / run_folder.SWEEP).exists():
+    if _is_group(folder):
         return text
     headline = text.split("\n\n")[1] if "\n\n" in text else ""
     return f"{headline}\n\n{folder.record().data.get('description', '')}".strip()
 
 
+def _is_group(folder: RunFolder) -> bool:
+    return parent.is_parent(folder) or (folder.path / run_folder.SWEEP).exists()
+
+
 def _send_files(session: Session) -> None:
-    for path in (session.folder.path / name for name in FILES):
-        if path.exists():
-            session.client.log_artifact(session.run_id, str(path))
-    for name in FOLDERS:
-        if (session.folder.path / name).is_dir():
-            session.client.log_artifacts(session.run_id, str(session.folder.path / name), name)
+    """Send the files that have changed since this session sent them: a sweep's page alone has 5 MB."""
+    for path in _files(session.folder.path):
+        name = path.relative_to(session.folder.path)
+        try:
+            found = path.stat()
+        except FileNotFoundError:  # drawn anew, and no longer part of it
+            continue
+        state = (found.st_mtime_ns, found.st_size)
+        if session.files.get(name.as_posix()) == state:
+            continue
+        place = None if name.parent == Path() else name.parent.as_posix()
+        session.client.log_artifact(session.run_id, str(path), place)
+        session.files[name.as_posix()] = state
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return what is to be sent, without the hidden files that are just being written."""
+    below = (path for name in FOLDERS for path in sorted((folder / name).rglob("*")))
+    listed = (*(folder / name for name in FILES), *below)
+    return [path for path in listed if path.is_file() and not path.name.startswith(".")]
 
 
 def _send_model(session: Session) -> None:

@@ -22,7 +22,7 @@ from kws_exp.track.store import Store
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-RUN_ID_TAG = "kws_exp.run_id"
+RUN_ID_TAG, STATE_TAG, PARENT_TAG = "kws_exp.run_id", "kws_exp.state", "mlflow.parentRunId"
 METRICS_PER_BATCH, PARAMS_PER_BATCH, VALUE_CHARACTERS, DIGEST_CHARACTERS = 1000, 100, 6000, 36  # MLflow's limits
 CONFUSION_KEY = "val/confusion"
 IMAGE_STEP = re.compile(r"\+step\+(\d+)\+")  # in the names that MLflow gives to images by step
@@ -38,6 +38,7 @@ class Session:
     last_steps: dict[str, int] = field(default_factory=dict)  # by metric
     last_confusion: int = -1
     described: bool = False  # its data are known there
+    files: dict[str, tuple[int, int]] = field(default_factory=dict)  # sent: time of change in ns and bytes, by name
 
 
 def sync(folder: RunFolder, uri: str | None = None) -> str:
@@ -50,8 +51,7 @@ def sync(folder: RunFolder, uri: str | None = None) -> str:
 
     session = open_run(folder, store_of(folder, uri))
     send_progress(session)
-    results.send(session)
-    finish(session, folder.record().status)
+    results.end(session, folder.record().status)
     return session.run_id
 
 
@@ -87,11 +87,19 @@ def send_progress(session: Session, until: int | None = None) -> None:
 
 
 def finish(session: Session, status: str) -> None:
-    """Write the final status."""
+    """Write the final status; a pruned run is KILLED to MLflow, which has no other word, and PRUNED by our own tag."""
     if status == run_folder.RUNNING:
         session.client.update_run(session.run_id, status=status)
-    else:
-        session.client.set_terminated(session.run_id, status)
+        return
+    session.client.set_tag(session.run_id, STATE_TAG, status)
+    session.client.set_terminated(session.run_id, run_folder.KILLED if status == run_folder.PRUNED else status)
+
+
+def remember(folder: RunFolder, run_id: str, uri: str) -> None:
+    """Write into ``run.json`` where the run is recorded; read anew, for what was sent may be seconds old."""
+    record = folder.record()
+    record.tracking_run_id, record.tracking_uri = run_id, uri
+    folder.write_record(record)
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -121,7 +129,9 @@ def _find(client: MlflowClient, experiment: str, run_id: str) -> str | None:
 def _reopened(client: MlflowClient, run_id: str, folder: RunFolder) -> Session:
     """Take up a run again, from what the server says it has."""
     client.update_run(run_id, status=run_folder.RUNNING)
-    known = client.get_run(run_id)
+    known, parent = client.get_run(run_id), folder.record().parent_run_id
+    if parent and parent != known.data.tags.get(PARENT_TAG):
+        client.set_tag(run_id, PARENT_TAG, parent)
     images = [IMAGE_STEP.search(item.path) for item in client.list_artifacts(run_id, "images")]
     return Session(
         client,
@@ -138,7 +148,7 @@ def _tags(record: RunRecord, config: Mapping[str, Any]) -> dict[str, str]:
         "mlflow.source.type": "PROJECT",
         "mlflow.source.name": "kws_exp",
         "mlflow.source.git.commit": record.git.get("commit", ""),
-        "mlflow.parentRunId": record.parent_run_id or "",
+        PARENT_TAG: record.parent_run_id or "",
         "kws_exp.overrides": " ".join(record.overrides),
         **{f"git.{key}": value for key, value in record.git.items() if key != "commit"},
         **{f"version.{key}": value for key, value in record.versions.items()},

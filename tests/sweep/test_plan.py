@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from kws_exp import config as configuration
+from kws_exp import footprint
 from kws_exp.errors import KwsError
-from kws_exp.sweep.plan import Plan, read
+from kws_exp.export import interpreters
+from kws_exp.sweep.plan import Plan, difference, read
 from kws_exp.sweep.space import Value
 from kws_exp.sweep.study import default_name
 
@@ -70,7 +74,56 @@ MODEL = "model=tiny_conv,ds_cnn"
         ((MODEL, "sweeper.sampler=tp"), "sweeper.sampler=tp is not known .did you mean 'tpe'"),
         ((MODEL, "sweeper.pruner=hyperband2"), "sweeper.pruner=hyperband2 is not known .did you mean 'hyperband'"),
         ((MODEL, "+sweeper.sampler_options.n_startup=3", "sweeper.sampler=tpe"), "tpe has no 'n_startup'"),
-        ((MODEL, "sweeper.pruner=threshold"), "threshold cannot be made"),
+        ((MODEL, "sweeper.pruner=threshold"), r"threshold needs a bound.*write \+sweeper.pruner_options.lower=0.5"),
+        (
+            (MODEL, "sweeper.pruner=hyperband", "train.steps=[100]", "train.eval_interval=100"),
+            "train.eval_interval=100 of 100 steps gives none: write train.eval_interval=10",
+        ),
+        (
+            (MODEL, "sweeper.pruner=median", "train.steps=[5]", "train.eval_interval=7"),
+            "train.eval_interval=7 of 5 steps gives none: write sweeper.pruner=none",
+        ),
+        ((MODEL, "data.validation_percentage=0"), "accuracy is measured on the validation partition, .*percentage=10"),
+        ((MODEL, "data.validation_percentage=0", "sweeper.objectives=[loss]"), "loss is measured on the validation"),
+        (
+            (MODEL, "data.validation_percentage=0", "sweeper.objectives=[test_accuracy]", "sweeper.pruner=median"),
+            "accuracy is measured on the validation partition",
+        ),
+        (
+            (MODEL, "data.testing_percentage=0", "sweeper.report=[test_accuracy]"),
+            "test_accuracy is measured on the testing partition, but data.testing_percentage is 0: write data.testing",
+        ),
+        (
+            ("data.validation_percentage=0,10",),
+            "no trial could have data.validation_percentage=0: accuracy is measured",
+        ),
+        (
+            ("train.batch_size=interval(50,100)",),
+            r"train.batch_size must be a whole number: write train.batch_size=int\(interval\(50,100\)\)",
+        ),
+        (
+            ("train.batch_size=tag(log, interval(7.5,100.5))",),
+            r"write train.batch_size=tag\(log, int\(interval\(8,100\)\)\)",
+        ),
+        (("train.steps=interval(50,100)",), r"train.steps must be .*: write train.steps=int\(interval\(50,100\)\)"),
+        ((MODEL, "sweeper.constraints.accuracy=nan"), "write sweeper.constraints.accuracy=0.9"),
+        ((MODEL, "sweeper.constraints.accuracy=90"), "from 0 to 1, but is 90: write sweeper.constraints.accuracy=0.9"),
+        ((MODEL, "tracking=off,local"), "tracking belongs to the sweep, not to a trial"),
+        ((MODEL, "+hydra.launcher.n_jobs=1,2"), r"\+hydra.launcher.n_jobs belongs to the sweep"),
+        ((MODEL, "sweeper.study=../../evil"), "sweeper.study='../../evil' must be .*: write sweeper.study=evil"),
+        ((MODEL, "sweeper.study=a/b"), "write sweeper.study=a-b"),
+        ((MODEL, "sweeper.study=.."), "write sweeper.study=tune"),
+        ((MODEL, "sweeper.study=''"), "write sweeper.study=tune"),
+        ((MODEL, f"sweeper.study={'a' * 201}"), "at most 200"),
+        ((MODEL, "sweeper.trial=1"), "sweeper.trial=1 is set by the sweep itself, .*leave it out"),
+        (
+            (MODEL, "sweeper.storage=speech"),
+            "must be a file, but is a folder: write sweeper.storage=speech/optuna.journal",
+        ),
+        (
+            ("train.batch_size=range(1,9000)", "seed=1,2", "sweeper.sampler=grid"),
+            "the space has 17,998 points: take coarser steps, .*by sweeper.n_trials=10000",
+        ),
         (
             (MODEL, "sweeper.objectives=[accuracy,flash_kb]", "sweeper.sampler=cmaes"),
             "sweeper.sampler=cmaes needs one objective",
@@ -135,6 +188,64 @@ def test_every_baseline_is_a_trial() -> None:
     assert len(plan(MODEL, f"sweeper.baselines=[{many}]").wanted) == 25
 
 
+@pytest.mark.parametrize(
+    ("measure", "owner", "tool", "sentence"),
+    [
+        (
+            "latency_ms",
+            footprint,
+            "emulator",
+            "latency_ms is counted in QEMU.*install the Debian package qemu-system-arm",
+        ),
+        ("arena_kb", interpreters, "tflm_available", "arena_kb is found by TensorFlow Lite Micro.*tflite-micro"),
+    ],
+)
+@pytest.mark.parametrize("asked", ["sweeper.objectives=[{}]", "sweeper.constraints.{}=50", "sweeper.report=[{}]"])
+def test_a_tool_that_is_missing_is_told_before_any_trial(
+    asked: str, measure: str, owner: ModuleType, tool: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(footprint, "check", lambda: None)
+    for there in (True, False):
+        monkeypatch.setattr(owner, tool, lambda there=there: there)
+        if there:
+            assert plan(MODEL, asked.format(measure)).space
+        else:
+            with pytest.raises(KwsError, match=sentence):
+                plan(MODEL, asked.format(measure))
+
+
+@pytest.mark.parametrize("trials", [3, 10_001])
+def test_a_huge_grid_gives_its_first_points_alone(trials: int) -> None:
+    huge = ("train.batch_size=range(1,90000)", "seed=range(0,1000000000)", "sweeper.sampler=grid")
+    found = plan(*huge, f"sweeper.n_trials={trials}", "sweeper.baselines=[{seed: 7, train.batch_size: 1}]")
+    assert len(found.wanted) == trials
+    assert [values["seed"] for values in found.wanted[:3]] == [7, 0, 1]
+
+
+def test_a_pruner_has_something_to_go_by_in_some_trials() -> None:
+    assert plan("train.steps=[100],[1000]", "train.eval_interval=100", "sweeper.pruner=hyperband").space
+
+
+def test_tune_varies_the_optimizer_with_what_belongs_to_it() -> None:
+    found = plan("sweeps=tune")
+    (baseline,) = found.known
+    assert (baseline["optimizer"], baseline["optimizer.weight_decay"]) == ("adamw", 0.1)
+    assert {
+        (p.name, *map(str, p.condition.get("optimizer", ()))) for p in found.space.parameters if "optim" in p.name
+    } == {
+        ("optimizer",),
+        ("optimizer.learning_rate (adamw, adam)", "adamw", "adam"),
+        ("optimizer.learning_rate (momentum)", "momentum"),
+        ("optimizer.weight_decay", "adamw"),
+    }
+    chosen = [configuration.from_hydra(configuration.compose(found.overrides(p))) for p in found.space.samples()]
+    assert {each.optimizer.name for each in chosen} == {"adamw", "adam", "momentum"}
+    assert {(each.optimizer.schedule, each.optimizer.centre_input) for each in chosen} == {("auto", True)}
+    fixed = plan("sweeps=tune", "optimizer=adam")
+    assert "optimizer.weight_decay" not in {p.name for p in fixed.space.parameters}
+    assert fixed.known == ()
+
+
 def test_what_a_trial_is_given() -> None:
     found = plan(MODEL, "optimizer.learning_rate=interval(0.001,0.1)", "train.steps=[10]", "train.eval_interval=5")
     values: dict[str, Value] = {"model": "ds_cnn", "optimizer.learning_rate": 0.01}
@@ -166,7 +277,7 @@ def name(*arguments: str, words: str = "words=[yes,no]") -> str:
         "sweeper.sampler=random",
         "+sweeper.sampler_options.seed=3",
         "sweeper.pruner=median",
-        "sweeper.baselines=[{model: ds_cnn}]",
+        "sweeper.baselines=[]",
         "sweeper.storage=sqlite:///optuna.db",
         "output_dir=elsewhere",
         "verbosity=debug",
@@ -189,6 +300,8 @@ def test_what_leaves_the_study_the_same(change: str) -> None:
     "change",
     [
         "sweeper.seeds=2",
+        "sweeper.sampler=grid",
+        "sweeper.baselines=[{model: ds_cnn}]",
         "sweeper.objectives=[loss]",
         "sweeper.objectives=[accuracy,flash_kb]",
         "sweeper.constraints.flash_kb=32",
@@ -213,3 +326,38 @@ def test_words_and_their_order_make_another_study() -> None:
 def test_limits_make_another_study_by_what_they_mean() -> None:
     assert name("sweeper.constraints.flash_kb=32") == name("sweeper.constraints.flash_kb='<= 32.0'")
     assert name("sweeper.constraints.flash_kb=32") != name("sweeper.constraints.flash_kb='>= 32'")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("sweeper.workers=3",), None),
+        (("train.batch_size=50",), "train.batch_size (100; now 50)"),
+        (
+            ("train.steps=[10,20]", "optimizer.learning_rate=[0.1,0.01]"),
+            "optimizer.learning_rate ([0.003]; now [0.1, 0.01])",
+        ),
+        (("features=mfcc",), 'features.name ("micro"; now "mfcc")'),
+        (("sweeper.sampler=grid",), "grid (false; now true)"),
+        (("sweeper.baselines=[{model: ds_cnn}]",), 'baselines ([]; now [{"model": "ds_cnn"}])'),
+        (("sweeper.objectives=[loss]",), 'objectives: accuracy ("maximize"; now null)'),
+        (("sweeper.seeds=2",), "seeds (1; now 2)"),
+        (("model=tiny_conv,conv",), "space: parameters ("),
+    ],
+)
+def test_what_tells_two_studies_apart(change: Sequence[str], told: str | None) -> None:
+    swept = [] if change[0].startswith("model=") else [MODEL]
+    found = difference(plan(MODEL).identity | {"run_id": "x"}, plan(*swept, *change).identity)
+    assert found == told if told is None or told.endswith(")") else str(found).startswith(told)
+    if found:
+        assert len(found) < 260
+
+
+def test_a_study_holds_no_password() -> None:
+    found = plan(MODEL, "data.url=https://me:secret@host/speech.tar.gz", "tracking.uri=http://me:secret@host")
+    assert "secret" not in str(found.identity)
+    assert found.identity["settings"]["data.url"] == "https://me:***@host/speech.tar.gz"
+
+
+def test_a_sweep_in_a_folder_names_no_folder() -> None:
+    assert plan("+sweeps=smoke").sweep == "smoke"

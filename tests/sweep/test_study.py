@@ -166,6 +166,53 @@ def test_what_is_given_back_is_made_again_and_counted_once(study: Study) -> None
     assert study.frozen(0).state == TrialState.FAIL, "news of a trial that was made again come too late"
 
 
+def test_what_is_known_need_not_be_run_again(study: Study) -> None:
+    point = {"model": "tiny_conv", "filters (tiny_conv)": 8, "rate": 0.001}
+    study.top_up([point, point, {**point, "rate": 0.01}], 0)
+    first, second, other = (study.claim() for _ in range(3))
+    assert first and second and other and study.twin(second) is None
+    study.tell(first, Outcome(COMPLETE, (0.9,), (0.01,), (0.8, 0.95), {"ram_kb": 3.0}, {"ram_kb": -1.0}))
+    twin = study.twin(second)
+    assert twin is not None and twin.number == first.number
+    study.tell(second, Outcome.again(twin))
+    told = study.frozen(second.number)
+    assert (told.values, told.constraints) == ([0.9], {"ram_kb": -1.0})
+    assert told.user_attrs["same_as"] == first.number and told.user_attrs["figures"] == {"ram_kb": 3.0}
+    assert study.twin(other) is None
+
+
+def test_a_trial_lost_between_two_writes_is_made_again(study: Study) -> None:
+    wanted = [{"model": "ds_cnn", "rate": rate} for rate in (0.001, 0.002, 0.003)]
+    study.top_up(wanted, 0)
+    trial = study.claim()
+    assert trial is not None
+    study.storage.set_trial_user_attr(trial._trial_id, "interrupted", True)
+    study.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)  # and then the power went
+    assert study.top_up(wanted, 0) == 3
+    waiting = [each.system_attrs["fixed_params"]["rate"] for each in study.trials(TrialState.WAITING)]
+    assert sorted(waiting) == [0.001, 0.002, 0.003]
+    assert study.open_trials() == 3
+
+
+def test_failed_trials_are_made_again_on_request_alone(study: Study) -> None:
+    study.top_up([{}], 0)
+    trial = study.claim()
+    assert trial is not None
+    study.tell(trial, Outcome(FAILED, reason="no memory"))
+    assert study.top_up([{}], 0) == 1 and study.open_trials() == 0
+    assert study.top_up([{}], 0, retry_failed=True) == 1 and study.open_trials() == 1
+    again = study.claim()
+    assert again is not None and again.params == trial.params
+
+
+def test_a_smaller_number_of_trials_leaves_some_waiting(study: Study) -> None:
+    study.top_up([{}] * 4, 0)
+    assert study.claim() is not None
+    study.top_up([{}] * 2, 0)
+    assert study.open_trials() == 2
+    assert study.claim() is not None and study.claim() is None
+
+
 def test_a_baseline_that_was_not_suggested_yet_stays_one(study: Study) -> None:
     study.top_up([{"model": "ds_cnn", "rate": 0.001}], 1)
     study.storage.set_trial_state_values(study.trials()[0]._trial_id, TrialState.RUNNING)  # and then the power went

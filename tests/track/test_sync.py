@@ -8,9 +8,11 @@ import pytest
 
 from kws_exp import run_folder
 from kws_exp.track import __main__ as command
+from kws_exp.track import store as stores
 from kws_exp.track import sync
 from kws_exp.track.store import Store
 from tests import fake_run
+from tests.track.test_follow import damaged, runs_by_name, sweep, trial
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -138,7 +140,7 @@ def test_over_a_hundred_parameters_and_one_too_long(output_dir: Path, client: Ml
     assert len(params["long"]) == sync.VALUE_CHARACTERS
 
 
-@pytest.mark.parametrize("status", ["FINISHED", "FAILED", "KILLED"])
+@pytest.mark.parametrize("status", ["FINISHED", "FAILED", "KILLED", "PRUNED"])
 def test_a_run_that_ended_early_is_recorded_with_what_it_has(
     output_dir: Path, client: MlflowClient, store: Store, status: str
 ) -> None:
@@ -147,7 +149,9 @@ def test_a_run_that_ended_early_is_recorded_with_what_it_has(
     record.status, record.run_id, record.data = status, "e" * 32, {}
     folder.write_record(record)
     run_folder.write_text(folder.path / "config.yaml", fake_run.CONFIG)
-    assert client.get_run(sync.sync(folder)).info.status == status
+    run = client.get_run(sync.sync(folder))
+    assert run.info.status == ("KILLED" if status == "PRUNED" else status)
+    assert run.data.tags[sync.STATE_TAG] == status
 
 
 def test_the_command_sends_a_folder_to_another_server(
@@ -165,6 +169,57 @@ def test_the_command_sends_a_folder_to_another_server(
 def test_the_command_refuses_what_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main([str(tmp_path)]) == 2
     assert "run.json" in capsys.readouterr().err
+
+
+def test_the_command_sends_a_sweep_with_the_runs_of_its_trials(
+    output_dir: Path, client: MlflowClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = sweep(output_dir)
+    parent = sync.sync(folder)
+    record = folder.record()
+    record.tracking_run_id, record.status = parent, "FINISHED"
+    folder.write_record(record)
+    trial(output_dir, "pruned", "PRUNED", parent)
+    trial(output_dir, "elsewhere", parent="of another sweep")
+    broken, done = damaged(output_dir, "broken", parent), trial(output_dir, "done", parent=parent)
+    assert command.main([str(folder.path)]) == 2
+    said = capsys.readouterr()
+    assert f"1 of 3 runs of the sweep could not be sent, the first of them {broken.path}" in said.err
+    run_folder.write_text(broken.path / "config.yaml", fake_run.CONFIG)
+    assert command.main([str(folder.path)]) == 0
+    found = runs_by_name(client)
+    assert {name: run.info.status for name, run in found.items()} == {
+        "smoke": "FINISHED",
+        "pruned": "KILLED",
+        "broken": "FINISHED",
+        "done": "FINISHED",
+    }
+    parents = {run.data.tags[sync.PARENT_TAG] for name, run in found.items() if name != "smoke"}
+    assert parents == {parent}
+    assert (done.path / "report.md").exists()
+
+
+def test_on_another_server_a_sweep_and_its_runs_stay_together(
+    output_dir: Path, migrated: Path, client: MlflowClient, tmp_path: Path
+) -> None:
+    folder = sweep(output_dir)
+    run = trial(output_dir, "run", parent=sync.sync(folder))
+    record = folder.record()
+    record.tracking_run_id = run.record().parent_run_id
+    folder.write_record(record)
+    (tmp_path / "other.db").write_bytes(migrated.read_bytes())
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    assert command.main([str(run.path), "--uri", other]) == 0  # by itself, before
+    assert command.main([str(folder.path), "--uri", other]) == 0
+    there = folder.record().tracking_run_id
+    assert there != record.tracking_run_id
+    assert (run.record().parent_run_id, run.record().tracking_uri) == (there, other)
+    assert stores.connect(Store(other)).get_run(run.record().tracking_run_id).data.tags[sync.PARENT_TAG] == there
+
+
+def test_a_sweep_without_a_tracking_run_is_refused(output_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main([str(sweep(output_dir).path)]) == 2
+    assert "tracking=off: send its runs one by one" in capsys.readouterr().err
 
 
 def test_settings_are_written_as_on_the_command_line() -> None:
