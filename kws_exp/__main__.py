@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import os
 import sys
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import hydra
@@ -20,7 +19,6 @@ from hydra.types import RunMode
 from kws_exp import config as configuration
 from kws_exp import start, usage
 from kws_exp.errors import KwsError, complain
-from kws_exp.schema import Sweeper
 
 if TYPE_CHECKING:
     from kws_exp.sweep.outcome import Outcome
@@ -41,7 +39,7 @@ def task(composed: configuration.Composed) -> float | Outcome | None:
             from kws_exp.sweep import launch
 
             return launch.job(config, sweeper)
-        _check_single(sweeper)
+        configuration.check_single(sweeper)
         started = start.begin(config, list(hydra_config.overrides.task))
         from kws_exp import run
 
@@ -50,22 +48,6 @@ def task(composed: configuration.Composed) -> float | Outcome | None:
         if hydra_config.mode == RunMode.MULTIRUN:
             raise  # Hydra names the job and goes on with the others
         sys.exit(complain(str(error)))
-
-
-def _check_single(sweeper: Sweeper) -> None:
-    """Refuse settings of a sweep in a run that is no part of one."""
-    defaults = Sweeper()
-    given = (item.name for item in fields(Sweeper) if getattr(sweeper, item.name) != getattr(defaults, item.name))
-    name = next(given, None)
-    if name == "trial":
-        raise KwsError(f"sweeper.trial={sweeper.trial} is set by a sweep, for its jobs: leave it out")
-    if name is not None:
-        value = getattr(sweeper, name)
-        shown = f"={value}" if isinstance(value, int | float) else ""
-        raise KwsError(
-            f"sweeper.{name}{shown} is for sweeps, and this is a single run: add sweeps=tune or another of sweeps/, or "
-            "--multirun hydra/sweeper=kws_optuna, or leave it out"
-        )
 
 
 def main() -> None:

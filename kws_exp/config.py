@@ -13,6 +13,7 @@ import copy
 import functools
 import re
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -39,6 +40,7 @@ GROUPS = ("data", "features", "model", "optimizer", "train", "export", "tracking
 KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false", "bool": "true or false"}
 _search_path: list[str] = []  # the override that tells a worker of the user's own folders
 Composed = DictConfig  # for those who only pass one on
+READER = "hydra._internal.core_plugins.file_config_source"
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError, yaml.YAMLError)
 
 
@@ -117,6 +119,26 @@ def both(composed: DictConfig) -> tuple[Config, Sweeper]:
     return Config(**{item.name: getattr(found, item.name) for item in fields(Config)}), found.sweeper
 
 
+def check_single(sweeper: Sweeper) -> None:
+    """Refuse settings of a sweep in a run that is no part of one.
+
+    Raises:
+        KwsError: one is given.
+    """
+    defaults = Sweeper()
+    given = (item.name for item in fields(Sweeper) if getattr(sweeper, item.name) != getattr(defaults, item.name))
+    name = next(given, None)
+    if name == "trial":
+        raise KwsError(f"sweeper.trial={sweeper.trial} is set by a sweep, for its jobs: leave it out")
+    if name is not None:
+        value = getattr(sweeper, name)
+        shown = f"={value}" if isinstance(value, int | float) else ""
+        raise KwsError(
+            f"sweeper.{name}{shown} is for sweeps, and this is a single run: add sweeps=tune or another of sweeps/, or "
+            "--multirun hydra/sweeper=kws_optuna, or leave it out"
+        )
+
+
 def compose(overrides: Sequence[str]) -> DictConfig:
     """Compose as Hydra does, in 10 ms instead of 130 when only values differ from an earlier call.
 
@@ -182,6 +204,8 @@ def load(path: Path) -> Config:
 def is_composition_error(error: Exception) -> bool:
     """Tell an error of the composition from others of its type: ``model=null`` raises a plain ValueError."""
     named = isinstance(error, OmegaConfBaseException) or str(error).startswith("Config group override")
+    if isinstance(error, UnicodeDecodeError):  # of a file of Hydra's, not of whatever a run reads
+        return any(frame.f_globals["__name__"] == READER for frame, _ in traceback.walk_tb(error.__traceback__))
     return named or not isinstance(error, ValueError)
 
 
@@ -189,6 +213,8 @@ def explain(error: Exception) -> str:
     """Return one sentence for an error of the composition: the rule, the value, the nearest valid one."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return _unknown_option(error)
+    if isinstance(error, UnicodeDecodeError):
+        return f"the files of --config-dir must be text in UTF-8, but one cannot be read ({error}): save it as such"
     if isinstance(error, yaml.YAMLError):
         return _no_yaml(error)
     if isinstance(error, OverrideParseException):
@@ -211,7 +237,7 @@ def explain(error: Exception) -> str:
 def _no_yaml(error: yaml.YAMLError, path: Path | None = None) -> str:
     """Return the sentence for a file that the parser gave up."""
     mark = getattr(error, "problem_mark", None)
-    where = f"{path or getattr(mark, 'name', 'a file')}" + (f", line {mark.line + 1}," if mark else "")
+    where = f"{path or getattr(mark or error, 'name', 'a file')}" + (f", line {mark.line + 1}," if mark else "")
     problem = getattr(error, "problem", None) or _first_line(str(error))
     return f"{where} must be YAML, but is not ({problem}): mend it, as in the files of conf/"
 

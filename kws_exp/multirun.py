@@ -47,7 +47,8 @@ class MultirunParent(Callback):
         with open_dict(composed):
             overrides = list(composed.pop("hydra").overrides.task)
         try:
-            settings = configuration.from_hydra(composed)
+            settings, sweeper = configuration.both(composed)
+            configuration.check_single(sweeper)
             if settings.tracking.enabled:
                 self.folder = str(_open(settings, overrides).path)
                 atexit.register(_close)

@@ -60,7 +60,7 @@ def run(started: Started, sweep: InSweep | None = None) -> dict[str, float]:
     try:
         Line(started, watch, tracker, sweep).go()
         status = FINISHED
-        return summary.scores(started.folder)
+        return summary.scores(started.folder, started.config.train.select)
     except Pruned:
         status = PRUNED
         raise

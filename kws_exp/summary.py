@@ -26,8 +26,8 @@ FORMS = {  # of the model, in the order in which one is made from the other
 }
 
 
-def scores(folder: RunFolder) -> dict[str, float]:
-    """Return what a run reached, for a sweep to compare: each figure that its folder has.
+def scores(folder: RunFolder, select: str) -> dict[str, float]:
+    """Return what a run that kept the best or the last weights reached: each figure that its folder has.
 
     accuracy and loss of the validation partition (by the weights that were kept) and its number of clips,
     device_accuracy of the same in the device's arithmetic, test_accuracy and test_clips.
@@ -35,8 +35,7 @@ def scores(folder: RunFolder) -> dict[str, float]:
     found: dict[str, float] = {}
     passes = [row for row in run_folder.read_lines(folder.curves) if "val/accuracy" in row]
     if passes:
-        last = folder.settings()["train"]["select"] == "last"
-        kept = passes[-1] if last else max(passes, key=lambda row: (row["val/accuracy"], -row["val/loss"]))
+        kept = passes[-1] if select == "last" else max(passes, key=lambda row: (row["val/accuracy"], -row["val/loss"]))
         clips = run_folder.read_lines(folder.confusions)[-1]["matrix"]
         found = {"accuracy": kept["val/accuracy"], "loss": kept["val/loss"], "clips": sum(map(sum, clips))}
     tested = evaluation(folder)

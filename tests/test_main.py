@@ -106,6 +106,18 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("--multirun model=tiny_conv,ds_cnn tracking.uri=mlruns", "tracking.uri must name a database or a server"),
         ("resume=latest", "resume=latest needs an interrupted run"),
         ("resume=abc", "no run 'abc'"),
+        (
+            "sweeper.n_trials=20",
+            "sweeper.n_trials=20 is for sweeps, and this is a single run: add sweeps=tune.*--multirun hydra/sweeper",
+        ),
+        ("sweeper.constraints.flash_kb=32", "sweeper.constraints is for sweeps"),
+        ("sweeper.storage=sqlite:///x.db", "sweeper.storage is for sweeps"),
+        ("sweeps=smoke hydra.mode=RUN", "is for sweeps, and this is a single run"),
+        ("--multirun seed=1,2 sweeper.n_trials=20", "sweeper.n_trials=20 is for sweeps"),
+        ("sweeper.trial=1", "sweeper.trial=1 is set by a sweep, for its jobs: leave it out"),
+        ("sweeper.trial=1 sweeper.study=x", "sweeper.(trial|study).*leave it out"),
+        ("--multirun hydra/sweeper=kws_optuna seed=1,2 sweeper.trial=1", "sweeper.trial=1 is set by the sweep itself"),
+        ("--multirun hydra/sweeper=kws_optuna seed=1,2 sweeper.study=../evil", "write sweeper.study=evil"),
         ("resume=latest words=[yes]", r"'words=\[yes\]' is given too"),
     ],
 )
@@ -140,6 +152,52 @@ def test_a_misspelt_setting_in_a_yaml_file_is_refused(
     (tmp_path / "mine" / "optimizer" / "fast.yaml").write_text("name: adam\nlerning_rate: [0.1]\n")
     message = complain("--config-dir mine optimizer=fast", capsys, monkeypatch)
     assert re.search("lerning_rate.*did you mean 'learning_rate'", message)
+
+
+BROKEN = [
+    (b"a: [1\nb: {", "line 2, must be YAML, but is not"),
+    (b"a: 1\na: 2", "line 2, must be YAML, but is not .found duplicate key a"),
+    (b"- 1\n- 2\n", "must hold settings, but holds a list: write them as in model: ds_cnn"),
+    (b"\xff\xfe\x00", "must be a text file in UTF-8, but cannot be read"),
+    (b"model: \x01", "must be YAML, but is not"),
+]
+
+
+@pytest.mark.parametrize(("content", "sentence"), BROKEN)
+def test_an_experiment_file_that_is_none(
+    content: bytes, sentence: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("mine.yaml").write_bytes(content)
+    message = complain("experiment=mine.yaml", capsys, monkeypatch)
+    assert re.search(f"kws_exp: mine.yaml.*{sentence}", message), message
+    assert len(message.splitlines()) == 1, message
+
+
+@pytest.mark.parametrize(("content", "sentence"), BROKEN)
+def test_a_file_of_sweeps_that_is_none(
+    content: bytes,
+    sentence: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps" / "mine.yaml").write_bytes(content)
+    monkeypatch.setattr("kws_exp.config.CONFIG_ROOT", tmp_path)
+    message = complain("model=ds_cnn", capsys, monkeypatch)
+    assert re.search(f"kws_exp: .*mine.yaml.*{sentence}", message), message
+    assert len(message.splitlines()) == 1, message
+
+
+@pytest.mark.parametrize("content", [content for content, _ in BROKEN])
+def test_a_broken_file_of_the_user_s_own_choices(
+    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine" / "model").mkdir(parents=True)
+    (tmp_path / "mine" / "model" / "own.yaml").write_bytes(content)
+    message = complain("--config-dir mine model=own", capsys, monkeypatch)
+    assert len(message.splitlines()) == 1, message
+    assert "own" in message or "--config-dir" in message, message
 
 
 @pytest.mark.parametrize(

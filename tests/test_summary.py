@@ -13,20 +13,18 @@ from tests import fake_run
 @pytest.mark.parametrize(("select", "accuracy"), [("best", 0.9), ("last", 0.8)])
 def test_scores_are_those_of_the_weights_that_are_kept(tmp_path: Path, select: str, accuracy: float) -> None:
     folder = fake_run.make(tmp_path)
-    config = (folder.path / "config.yaml").read_text()
-    (folder.path / "config.yaml").write_text(config.replace("train:", f"train:\n  select: {select}"))
     rows = [(100, 0.9, 0.5), (200, 0.9, 0.4), (300, 0.8, 0.3)]
     folder.curves.unlink()
     run_folder.append_lines(
         folder.curves, [{"step": step, "val/accuracy": value, "val/loss": loss} for step, value, loss in rows]
     )
-    found = summary.scores(folder)
+    found = summary.scores(folder, select)
     assert found["accuracy"] == accuracy
     assert found["loss"] == (0.4 if select == "best" else 0.3)
     assert found["clips"] == found["test_clips"] == sum(map(sum, fake_run.MATRIX))
     assert "device_accuracy" not in found
     run_folder.write_json(folder.path / summary.DEVICE_VALIDATION, {"accuracy": 0.75})
-    assert summary.scores(folder)["device_accuracy"] == 0.75
+    assert summary.scores(folder, select)["device_accuracy"] == 0.75
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def _check_bound(name: str, bound: float) -> None:
         )
     if MEASURES[name].known_by == FOOTPRINT and not 0 <= bound < inf:
         raise KwsError(
-            f"sweeper.constraints.{name} must be 0 or more, but is {bound:g}: write "
+            f"sweeper.constraints.{name} must be a number of 0 or more, but is {bound:g}: write "
             f"sweeper.constraints.{name}={_example(name)}"
         )
 

@@ -102,7 +102,7 @@ def read(arguments: Sequence[str]) -> Plan:
     limits = {name: value for name, value in asdict(settings.constraints).items() if value is not None}
     known = _baselines(settings, space, fixed)
     wanted = _wanted(settings, space, known)
-    sweep = next((item.partition("=")[2] for item in fixed if re.match(r"\+?sweeps=", item)), "sweep")
+    sweep = next((item.partition("=")[2] for item in fixed if item.startswith("sweeps=")), "sweep")
     resolved = storage.resolve(settings.storage, config.output_dir)
     start.check(config)
     plan = Plan(

@@ -19,7 +19,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
+from decimal import Decimal
+from math import ceil, isfinite
 from typing import Any
 
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
@@ -202,17 +203,17 @@ def _domain(setting: str, written: str) -> Choices | Numbers:
     parsed = parse(setting, written)
     value = parsed.value()
     if isinstance(value, RangeSweep):
-        found = [*parsed.sweep_iterator()]
-        log = "log" in value.tags
-        if not found or (log and min(found) <= 0):
+        ends, log = _range_ends(value), "log" in value.tags
+        if ends is None or (log and ends[0] <= 0):
             raise _empty(setting, written)
-        whole = all(isinstance(item, int) for item in found)
+        low, high = ends
+        whole = isinstance(low, int)
         if log and not (whole and abs(value.step) == 1):
             raise KwsError(
                 f"sweeper.space: {setting}={written} has steps, which a logarithmic scale has not: write "
-                f"tag(log, {'int(' if whole else ''}interval({min(found)},{max(found)}){')' if whole else ''})"
+                f"tag(log, {'int(' if whole else ''}interval({low},{high}){')' if whole else ''})"
             )
-        return Numbers(rounded(min(found)), rounded(max(found)), abs(value.step), log, whole)
+        return Numbers(rounded(low), rounded(high), abs(value.step), log, whole)
     if isinstance(value, IntervalSweep):
         low, high = value.start, value.end
         if (
@@ -238,6 +239,19 @@ def _domain(setting: str, written: str) -> Choices | Numbers:
     if repeated:
         raise KwsError(f"sweeper.space: {setting} must not name {repeated[0]} twice: remove one")
     return Choices(values)
+
+
+def _range_ends(given: RangeSweep) -> tuple[int, int] | tuple[float, float] | None:
+    """Return the lowest and the highest of the values, which may be billions; None if there is none."""
+    if not given.step or not all(isfinite(number) for number in (given.start, given.stop, given.step)):
+        return None
+    found = given.range()
+    if isinstance(found, range):
+        return (min(found[0], found[-1]), max(found[0], found[-1])) if found else None
+    start, stop, step = (Decimal(number) for number in (found.start, found.stop, found.step))
+    steps = ceil((stop - start) / step) - 1
+    first, last = sorted((float(start), float(start + steps * step)))
+    return (first, last) if steps >= 0 else None
 
 
 def _brackets(parameter: Parameter) -> bool:

@@ -135,7 +135,7 @@ class _Trial:
         if left and left.record().status == PRUNED_RUN:
             raise Pruned
         if left and left.record().status == FINISHED:  # only the news of it was lost
-            return summary.scores(left)
+            return summary.scores(left, config.train.select)
         started = self._again(config, left) or self._new(config, index)
         report = self._reporter(started) if index == 0 else lambda step, accuracy: None
         return run.run(started, run.InSweep(report, DEVICE in measures.needed(self.job.measured), _load))

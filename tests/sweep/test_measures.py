@@ -55,6 +55,9 @@ def test_wrong_objectives(written: list[str], sentence: str) -> None:
         ({"macs": "<=1e6"}, Limit("macs", False, 1e6)),
         ({"accuracy": 0.9}, Limit("accuracy", True, 0.9)),
         ({"loss": ">= -1"}, Limit("loss", True, -1)),
+        ({"device_accuracy": 1}, Limit("device_accuracy", True, 1)),
+        ({"test_accuracy": "<= 0"}, Limit("test_accuracy", False, 0)),
+        ({"ram_kb": 0}, Limit("ram_kb", False, 0)),
         ({"accuracy": "<=0.99"}, Limit("accuracy", False, 0.99)),
     ],
 )
@@ -66,6 +69,28 @@ def test_limits(written: Mapping[str, Any], limit: Limit) -> None:
 def test_a_limit_that_is_no_number(value: Any) -> None:
     with pytest.raises(KwsError, match=r"sweeper.constraints.flash_kb must be a number, .*flash_kb=32"):
         limits({"flash_kb": value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("accuracy", "nan", "accuracy must be a number, .*: write sweeper.constraints.accuracy=0.9"),
+        ("parameters", "few", "write sweeper.constraints.parameters=20000"),
+        ("loss", "low", "write sweeper.constraints.loss=0.5"),
+        ("accuracy", 90, "accuracy is a share from 0 to 1, but is 90: write sweeper.constraints.accuracy=0.9"),
+        ("device_accuracy", ">= 93.5", "but is 93.5: write sweeper.constraints.device_accuracy=0.935"),
+        ("test_accuracy", -0.1, "but is -0.1: write sweeper.constraints.test_accuracy=0.9"),
+        ("accuracy", 1e999, "must be a number"),
+        ("accuracy", "1e999", "but is inf: write sweeper.constraints.accuracy=0.9"),
+        ("flash_kb", -1, "flash_kb must be a number of 0 or more, but is -1: write sweeper.constraints.flash_kb=32"),
+        ("latency_ms", "<= -5", "latency_ms must be a number of 0 or more, but is -5"),
+        ("macs", "1e999", "macs must be a number of 0 or more, but is inf: write sweeper.constraints.macs=1000000"),
+    ],
+)
+def test_a_limit_that_the_measure_never_reaches(name: str, value: Any, sentence: str) -> None:
+    with pytest.raises(KwsError) as caught:
+        limits({name: value})
+    assert re.search(sentence, str(caught.value)), caught.value
 
 
 def test_how_far_a_value_is_over() -> None:

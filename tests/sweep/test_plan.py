@@ -357,7 +357,3 @@ def test_a_study_holds_no_password() -> None:
     found = plan(MODEL, "data.url=https://me:secret@host/speech.tar.gz", "tracking.uri=http://me:secret@host")
     assert "secret" not in str(found.identity)
     assert found.identity["settings"]["data.url"] == "https://me:***@host/speech.tar.gz"
-
-
-def test_a_sweep_in_a_folder_names_no_folder() -> None:
-    assert plan("+sweeps=smoke").sweep == "smoke"

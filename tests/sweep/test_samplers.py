@@ -80,6 +80,8 @@ def test_patience_wraps_another_pruner() -> None:
     pruner: Any = samplers.pruner("patient", options, 10, 40)
     assert (type(pruner).__name__, pruner._patience) == ("PatientPruner", 2)
     assert type(pruner._wrapped_pruner).__name__ == "PercentilePruner"
+    default: Any = samplers.pruner("patient", {}, 10, 40)
+    assert default._patience == 1
     assert type(samplers.pruner("patient", {"patience": 2}, 10, 40)._wrapped_pruner).__name__ == "MedianPruner"  # type: ignore[attr-defined]
 
 
@@ -90,8 +92,9 @@ def test_patience_wraps_another_pruner() -> None:
         ("sampler", "nsgaii", {"population_size": 1}, "nsgaii cannot be made .*: mend or leave out the option"),
         ("sampler", "random", {"x": 1}, "random has no 'x': it has seed"),
         ("pruner", "median", {"n_warmup_step": 3}, "median has no 'n_warmup_step' .did you mean 'n_warmup_steps'"),
-        ("pruner", "threshold", {}, "threshold cannot be made .Either lower or upper"),
-        ("pruner", "patient", {}, "patient cannot be made .*patience"),
+        ("pruner", "threshold", {}, r"threshold needs a bound.*: write \+sweeper.pruner_options.lower=0.5"),
+        ("pruner", "threshold", {"lowr": 1}, "threshold needs a bound"),
+        ("pruner", "patient", {"wrapped": "threshold"}, "threshold needs a bound"),
         ("pruner", "percentile", {"percentile": 101}, "percentile cannot be made"),
         (
             "pruner",

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from optuna.study import StudyDirection
 
 from kws_exp.errors import KwsError
 from kws_exp.sweep import storage
@@ -25,6 +26,7 @@ from kws_exp.sweep import storage
         ("postgresql://me:pw@host/db", "postgresql+psycopg://me:pw@host/db"),
         ("postgresql+psycopg2://me@host/db", "postgresql+psycopg2://me@host/db"),
         ("mysql://me@host/mysql", "mysql+pymysql://me@host/mysql"),
+        ("mariadb://me@host/db", "mariadb+pymysql://me@host/db"),
         ("grpc://host:13001", "grpc://host:13001"),
     ],
 )
@@ -109,6 +111,49 @@ def test_a_proxy_that_is_not_there(closed: int, silent: int) -> None:
 
 def test_a_driver_that_is_missing() -> None:
     assert re.search(r"needs a driver .*kws-exp\[sql\]", complaint("mysql+mysqldb://me:secret@host/db"))
+
+
+def test_a_proxy_s_driver_that_is_missing(tmp_path: Path) -> None:
+    code = (
+        "import sys\nsys.modules['grpc'] = None\nfrom kws_exp.sweep import storage\n"
+        "storage.open_storage('grpc://localhost:1')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert re.search(r"KwsError: .*needs a driver \(.*\): pip install 'kws-exp\[grpc\]'", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"hello", "must be a journal, but is another kind of file: name one that does not exist"),
+        (b'{"a": 1}\n', "but is another kind of file"),
+        (b"\xff\x00", "but is another kind of file"),
+        (b"SQLite format 3\0...", "but is an SQLite database: write sweeper.storage=sqlite:///"),
+    ],
+)
+def test_a_file_that_is_no_journal(content: bytes, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "there"
+    path.write_bytes(content)
+    with pytest.raises(KwsError, match=sentence):
+        storage.resolve(str(path), "out")
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"op_code"', b'{"op_code":0,"worker_id":"x"'])
+def test_a_journal_whose_first_line_was_cut_short_is_one(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "there").write_bytes(content)
+    assert storage.resolve(str(tmp_path / "there"), "out") == str(tmp_path / "there")
+
+
+def test_a_journal_is_taken_for_one(tmp_path: Path) -> None:
+    path = str(tmp_path / "mine.journal")
+    storage.open_storage(path).create_new_study([StudyDirection.MINIMIZE], "x")
+    assert storage.resolve(path, "out") == path
+
+
+def test_a_folder_in_the_place_of_a_journal(tmp_path: Path) -> None:
+    with pytest.raises(KwsError, match=r"must be a file, but is a folder: write sweeper.storage=.*/optuna.journal"):
+        storage.resolve(str(tmp_path), "out")
 
 
 @pytest.mark.parametrize("scheme", ["", "sqlite:///"])

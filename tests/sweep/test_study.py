@@ -18,7 +18,7 @@ from kws_exp.errors import KwsError
 from kws_exp.sweep import locks
 from kws_exp.sweep import study as studies
 from kws_exp.sweep.outcome import COMPLETE, FAILED, PRUNED, Outcome
-from kws_exp.sweep.space import Choices, Numbers, Parameter, Space, Value
+from kws_exp.sweep.space import Choices, Numbers, Parameter, Space, Value, Values
 from kws_exp.sweep.study import Study, default_name, is_interrupted
 from tests.sweep import parents
 from tests.sweep.parents import SPACE, open_for
@@ -167,7 +167,7 @@ def test_what_is_given_back_is_made_again_and_counted_once(study: Study) -> None
 
 
 def test_what_is_known_need_not_be_run_again(study: Study) -> None:
-    point = {"model": "tiny_conv", "filters (tiny_conv)": 8, "rate": 0.001}
+    point: dict[str, Value] = {"model": "tiny_conv", "filters (tiny_conv)": 8, "rate": 0.001}
     study.top_up([point, point, {**point, "rate": 0.01}], 0)
     first, second, other = (study.claim() for _ in range(3))
     assert first and second and other and study.twin(second) is None
@@ -182,7 +182,7 @@ def test_what_is_known_need_not_be_run_again(study: Study) -> None:
 
 
 def test_a_trial_lost_between_two_writes_is_made_again(study: Study) -> None:
-    wanted = [{"model": "ds_cnn", "rate": rate} for rate in (0.001, 0.002, 0.003)]
+    wanted: list[Values] = [{"model": "ds_cnn", "rate": rate} for rate in (0.001, 0.002, 0.003)]
     study.top_up(wanted, 0)
     trial = study.claim()
     assert trial is not None

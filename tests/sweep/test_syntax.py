@@ -45,6 +45,9 @@ def refused(written: Mapping[str, Any], swept: Sequence[str] = (), fixed: Sequen
         ([], Choices(("[]",))),
         ("range(50,201,50)", Numbers(50, 200, 50, whole=True)),
         ("range(4)", Numbers(0, 3, 1, whole=True)),
+        ("range(0,1000000000)", Numbers(0, 999_999_999, 1, whole=True)),
+        ("range(0,1e6,0.001)", Numbers(0, 999_999.999, 0.001)),
+        ("range(0.5,0.1,-0.1)", Numbers(0.2, 0.5, 0.1)),
         ("range(5,1,-2)", Numbers(3, 5, 2, whole=True)),
         ("range(0.1,0.5,0.1)", Numbers(0.1, 0.4, 0.1)),
         ("float(range(1,5))", Numbers(1, 4, 1)),
@@ -98,7 +101,7 @@ CONDITIONAL = {
         "optimizer.learning_rate": "interval(0,1)",
         "model.filters=32": {"model.dropout": "interval(0,0.5)", "depth=2": {"train.batch_size": "50,100"}},
     },
-    "model=single_fc": {"optimizer.learning_rate": ["interval(0,1)", 0.5], "tags.x": "a"},
+    "model=single_fc": {"optimizer.learning_rate": ["interval(0,1)", 0.5], "seed": "a"},
 }
 
 
@@ -114,7 +117,7 @@ def test_conditions() -> None:
         "model.dropout": wide,
         "train.batch_size": {**wide, "depth": (2,)},
         "optimizer.learning_rate[0]": {"model": ("single_fc",)},
-        "tags.x": {"model": ("single_fc",)},
+        "seed": {"model": ("single_fc",)},
     }
 
 
@@ -136,7 +139,7 @@ def test_a_list_under_two_conditions(written: Any) -> None:
     ("fixed", "names"),
     [
         (["model=tiny_conv"], ["depth", "model.filters"]),
-        (["model=single_fc", "depth=1"], ["optimizer.learning_rate[0]", "tags.x"]),
+        (["model=single_fc", "depth=1"], ["optimizer.learning_rate[0]", "seed"]),
         (["model=low_latency_conv"], ["depth"]),
         (["model=conv", "model.filters=32", "+depth=2", "words=[yes]"], [
             "optimizer.learning_rate", "model.dropout", "train.batch_size"]),
@@ -150,13 +153,13 @@ def test_the_command_line_fixes(fixed: list[str], names: list[str]) -> None:
 @pytest.mark.parametrize(
     ("swept", "domains"),
     [
-        ("model.filters=5,6", {"model.filters": (5, 6), "tags.x": ("a",)}),  # what hangs on it goes
-        ("model=tiny_conv,single_fc", {"model.filters": (4, 8), "tags.x": ("a",)}),
-        ("+seed=1,2", {"+seed": (1, 2), "tags.x": ("a",)}),
+        ("model.filters=5,6", {"model.filters": (5, 6), "seed": ("a",)}),  # what hangs on it goes
+        ("model=tiny_conv,single_fc", {"model.filters": (4, 8), "seed": ("a",)}),
+        ("+train.x=1,2", {"+train.x": (1, 2), "seed": ("a",)}),
     ],
 )
 def test_the_command_line_replaces(swept: str, domains: Mapping[str, Any]) -> None:
-    found = {p.name: p.domain.values for p in space(CONDITIONAL, [swept]).parameters}
+    found = {p.name: tuple(p.domain) for p in space(CONDITIONAL, [swept]).parameters}
     assert found.items() >= domains.items()
     assert "model.dropout" not in found or swept.startswith("+")
 
@@ -169,6 +172,9 @@ def test_the_command_line_replaces(swept: str, domains: Mapping[str, Any]) -> No
         ({"x": "interval(0,inf)"}, "is empty"),
         ({"x": "interval(nan,1)"}, "is empty"),
         ({"x": "range(5,1)"}, "is empty"),
+        ({"x": "range(1,5,0)"}, "is empty"),
+        ({"x": "range(1.5,1)"}, "is empty"),
+        ({"x": "range(0,inf)"}, "is empty"),
         ({"x": "tag(log, interval(0,1))"}, r"above 0 only, tag\(log, interval"),
         ({"x": "tag(log, range(0,5))"}, "above 0 only"),
         ({"x": "tag(log, range(1,64,3))"}, r"has steps, .* write tag\(log, int\(interval\(1,61\)\)\)"),
@@ -201,3 +207,27 @@ def test_a_mistake_is_told_in_one_sentence(written: Mapping[str, Any], sentence:
 
 def test_nothing_is_left_to_vary() -> None:
     assert "the command line fixes all" in refused({"m": "a,b"}, (), ["m=a"])
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        *("sweeper.n_trials", "output_dir", "name", "verbosity", "resume", "tracking", "tracking.uri", "tags.x"),
+        *("hydra/launcher", "hydra.launcher.n_jobs", "+tags.x", "sweeps", "tracking@tracking"),
+    ],
+)
+@pytest.mark.parametrize("where", ["file", "block", "list", "command line"])
+def test_what_belongs_to_the_sweep_is_not_varied(setting: str, where: str) -> None:
+    written: dict[str, dict[str, Any]] = {
+        "file": {setting: "a,b"},
+        "block": {"m": "a,b", "m=a": {setting: "1"}},
+        "list": {setting: ["1,2", 3]},
+    }
+    message = refused(written[where]) if where in written else refused({}, [f"{setting}=a,b"])
+    assert message.startswith(
+        f"{setting} belongs to the sweep, not to a trial, and cannot be varied: give it one value"
+    )
+
+
+def test_names_that_only_begin_alike_are_varied() -> None:
+    assert len(space({"names": "a,b", "model.name": "1,2", "experiment": "c,d"}).parameters) == 3
