@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from kws_exp.sweep.outcome import Outcome
 
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
-SWEEPER = "hydra_plugins.kws_optuna.KwsOptunaSweeper"
 WANTS_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"
 
 
@@ -34,8 +33,7 @@ def task(composed: configuration.Composed) -> float | Outcome | None:
     hydra_config = HydraConfig.get()
     try:
         config, sweeper = configuration.both(composed)
-        ours = hydra_config.mode == RunMode.MULTIRUN and hydra_config.sweeper._target_ == SWEEPER
-        if ours and sweeper.trial is not None:  # a job that a launcher runs for a sweep
+        if sweeper.trial is not None and sweeper.study is not None:  # a job that a launcher runs for a sweep
             from kws_exp.sweep import launch
 
             return launch.job(config, sweeper)

@@ -126,10 +126,10 @@ def check_single(sweeper: Sweeper) -> None:
         KwsError: one is given.
     """
     defaults = Sweeper()
+    if sweeper.trial is not None:
+        raise KwsError(f"sweeper.trial={sweeper.trial} is set by a sweep, for its jobs: leave it out")
     given = (item.name for item in fields(Sweeper) if getattr(sweeper, item.name) != getattr(defaults, item.name))
     name = next(given, None)
-    if name == "trial":
-        raise KwsError(f"sweeper.trial={sweeper.trial} is set by a sweep, for its jobs: leave it out")
     if name is not None:
         value = getattr(sweeper, name)
         shown = f"={value}" if isinstance(value, int | float) else ""
