@@ -19,6 +19,7 @@ from hydra.types import RunMode
 from kws_exp import config as configuration
 from kws_exp import start, usage
 from kws_exp.errors import KwsError, complain
+from kws_exp.validate import check_single
 
 if TYPE_CHECKING:
     from kws_exp.sweep.outcome import Outcome
@@ -37,7 +38,7 @@ def task(composed: configuration.Composed) -> float | Outcome | None:
             from kws_exp.sweep import launch
 
             return launch.job(config, sweeper)
-        configuration.check_single(sweeper)
+        check_single(sweeper)
         started = start.begin(config, list(hydra_config.overrides.task))
         from kws_exp import run
 

@@ -1,9 +1,8 @@
 """From ``conf/`` and the command line to one :class:`kws_exp.schema.Config`; the only module that knows OmegaConf.
 
-Hydra composes the YAML files into the dataclasses of ``kws_exp.schema``. That refuses a misspelt key, except
-one added with ``+``: :func:`from_hydra` refuses that too. :func:`explain` turns what Hydra and OmegaConf raise
-into the one sentence a user needs. The surprising fact: YAML reads an unquoted ``yes``, ``no``, ``on`` or
-``off`` as a truth value, and OmegaConf makes 'True' of it without a word (see ``kws_exp.validate``).
+Hydra composes the YAML files into the dataclasses of ``kws_exp.schema``. That refuses a misspelt key, except one added
+with ``+``: :func:`from_hydra` refuses that too. :func:`explain` words what they raise. The surprising fact: YAML reads
+an unquoted ``yes``, ``no``, ``on`` or ``off`` as a truth value, and OmegaConf makes 'True' of it without a word.
 """
 
 from __future__ import annotations
@@ -40,17 +39,13 @@ GROUPS = ("data", "features", "model", "optimizer", "train", "export", "tracking
 KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false", "bool": "true or false"}
 _search_path: list[str] = []  # the override that tells a worker of the user's own folders
 Composed = DictConfig  # for those who only pass one on
-READER = "hydra._internal.core_plugins.file_config_source"
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError, yaml.YAMLError)
 
 
 def register() -> None:
     """Tell Hydra the types of the configuration, and the files of ``sweeps/`` as a group beside those of ``conf/``.
 
-    Not by way of the search path: Hydra would take every folder of the repository for a group.
-
-    Raises:
-        KwsError: a file of ``sweeps/`` holds no settings.
+    Not by way of the search path: Hydra would take every folder of the repository for a group. Raises KwsError.
     """
     plugins = str(PACKAGE / "plugins")
     if plugins not in sys.path:  # where Hydra finds our sweeper, once it is started
@@ -87,9 +82,9 @@ def _loaded(path: Path) -> DictConfig:
         raise KwsError(_no_yaml(error, path)) from error
     except (OSError, UnicodeDecodeError) as error:
         raise KwsError(f"{path} must be a text file in UTF-8, but cannot be read ({error}): save it as such") from error
-    if not isinstance(found, DictConfig):
-        raise KwsError(f"{path} must hold settings, but holds a list: write them as in model: ds_cnn")
-    return found
+    if isinstance(found, DictConfig):
+        return found
+    raise KwsError(f"{path} must hold settings, but holds a list: write them as in model: ds_cnn")
 
 
 def initialize(config_dirs: Sequence[str] = ()) -> None:
@@ -117,26 +112,6 @@ def both(composed: DictConfig) -> tuple[Config, Sweeper]:
     except OmegaConfBaseException as error:
         raise KwsError(explain(error)) from error
     return Config(**{item.name: getattr(found, item.name) for item in fields(Config)}), found.sweeper
-
-
-def check_single(sweeper: Sweeper) -> None:
-    """Refuse settings of a sweep in a run that is no part of one.
-
-    Raises:
-        KwsError: one is given.
-    """
-    defaults = Sweeper()
-    if sweeper.trial is not None:
-        raise KwsError(f"sweeper.trial={sweeper.trial} is set by a sweep, for its jobs: leave it out")
-    given = (item.name for item in fields(Sweeper) if getattr(sweeper, item.name) != getattr(defaults, item.name))
-    name = next(given, None)
-    if name is not None:
-        value = getattr(sweeper, name)
-        shown = f"={value}" if isinstance(value, int | float) else ""
-        raise KwsError(
-            f"sweeper.{name}{shown} is for sweeps, and this is a single run: add sweeps=tune or another of sweeps/, or "
-            "--multirun hydra/sweeper=kws_optuna, or leave it out"
-        )
 
 
 def compose(overrides: Sequence[str]) -> DictConfig:
@@ -205,7 +180,7 @@ def is_composition_error(error: Exception) -> bool:
     """Tell an error of the composition from others of its type: ``model=null`` raises a plain ValueError."""
     named = isinstance(error, OmegaConfBaseException) or str(error).startswith("Config group override")
     if isinstance(error, UnicodeDecodeError):  # of a file of Hydra's, not of whatever a run reads
-        return any(frame.f_globals["__name__"] == READER for frame, _ in traceback.walk_tb(error.__traceback__))
+        return any("file_config_source" in item.filename for item in traceback.extract_tb(error.__traceback__))
     return named or not isinstance(error, ValueError)
 
 

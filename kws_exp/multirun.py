@@ -22,6 +22,7 @@ from kws_exp import run_folder
 from kws_exp.errors import KwsError, complain
 from kws_exp.run_folder import RunFolder, RunRecord
 from kws_exp.schema import Config
+from kws_exp.validate import check_single
 
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
@@ -48,7 +49,7 @@ class MultirunParent(Callback):
             overrides = list(composed.pop("hydra").overrides.task)
         try:
             settings, sweeper = configuration.both(composed)
-            configuration.check_single(sweeper)
+            check_single(sweeper)
             if settings.tracking.enabled:
                 self.folder = str(_open(settings, overrides).path)
                 atexit.register(_close)

@@ -14,7 +14,7 @@ from operator import attrgetter
 
 from kws_exp import features, models, optimizer
 from kws_exp.errors import KwsError, nearest
-from kws_exp.schema import CLIP_SAMPLES, SAMPLE_RATE, SILENCE, UNKNOWN, Config, Detector, SynthesisRecipe
+from kws_exp.schema import CLIP_SAMPLES, SAMPLE_RATE, SILENCE, UNKNOWN, Config, Detector, Sweeper, SynthesisRecipe
 
 CORES = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
 RANGES: dict[str, tuple[float, float]] = {
@@ -81,6 +81,26 @@ def check_choices(config: Config) -> None:
     """Refuse a name that is none of the choices of its setting."""
     for key, choices in CHOICES.items():
         _one_of(key, attrgetter(key)(config), choices)
+
+
+def check_single(sweeper: Sweeper) -> None:
+    """Refuse settings of a sweep in a run that is no part of one.
+
+    Raises:
+        KwsError: one is given.
+    """
+    defaults = Sweeper()
+    if sweeper.trial is not None:
+        raise KwsError(f"sweeper.trial={sweeper.trial} is set by a sweep, for its jobs: leave it out")
+    given = (item.name for item in fields(Sweeper) if getattr(sweeper, item.name) != getattr(defaults, item.name))
+    name = next(given, None)
+    if name is not None:
+        value = getattr(sweeper, name)
+        shown = f"={value}" if isinstance(value, int | float) else ""
+        raise KwsError(
+            f"sweeper.{name}{shown} is for sweeps, and this is a single run: add sweeps=tune or another of sweeps/, or "
+            "--multirun hydra/sweeper=kws_optuna, or leave it out"
+        )
 
 
 def complete(config: Config, synthetic: bool) -> None:

@@ -43,19 +43,19 @@ INTERVALS = st.builds(
 
 
 @st.composite
-def written(draw: st.DrawFn, depth: int = 0) -> dict[str, Any]:
+def written(draw: st.DrawFn, depth: int = 0, below: str = "") -> dict[str, Any]:
     """A space in Hydra's syntax, with lists and blocks below the choices."""
     names = draw(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=3, unique=True))
     found: dict[str, Any] = {}
     for name in names:
-        key = f"{name}{depth}"
+        key = name + below  # of blocks that can hold at once each has its own
         values = CHOICES | RANGES | INTERVALS
         found[key] = draw(values | st.lists(values | st.just("7"), min_size=1, max_size=3))
         if depth < 2 and isinstance(found[key], str) and found[key].startswith("range") and draw(st.booleans()):
             first, last = _ends(found[key])
-            found[f"{key}={first}"] = draw(written(depth + 1))
+            found[f"{key}={first}"] = draw(written(depth + 1, key))
             if first != last:
-                found[f"{key}={last}"] = draw(written(depth + 1))
+                found[f"{key}={last}"] = draw(written(depth + 1, key))
     return found
 
 
