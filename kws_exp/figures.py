@@ -45,7 +45,7 @@ def confusion(evaluation: Evaluation, title: str) -> Figure:
     size = len(counts)
     cell = 0.62 if size <= BOTH_UP_TO else 0.36  # inches
     width, height = max(4.7, 1.4 + cell * size), 1.95 + cell * size
-    figure = _figure(width, height)
+    figure = blank(width, height)
     axes = figure.add_axes((1.25 / width, 0.3 / height, cell * size / width, cell * size / height))
     axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0.0, vmax=1.15)  # the root lifts rare confusions into sight
     axes.set_axis_off()
@@ -62,7 +62,7 @@ def confusion(evaluation: Evaluation, title: str) -> Figure:
 
 def curves(points: Sequence[Mapping[str, Any]], title: str) -> Figure:
     """Draw accuracy, loss and learning rate over the steps, from the rows of ``curves.jsonl``."""
-    figure = _figure(7.6, 6.2)
+    figure = blank(7.6, 6.2)
     grid = figure.add_gridspec(
         3, 1, height_ratios=(5, 4, 1.5), hspace=0.12, left=0.1, right=0.97, top=0.91, bottom=0.08
     )
@@ -77,7 +77,7 @@ def curves(points: Sequence[Mapping[str, Any]], title: str) -> Figure:
     panels[2].yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     panels[2].set_xlabel("step", color=INK)
     for axes in panels:
-        _tidy(axes)
+        tidy(axes)
         axes.tick_params(labelbottom=axes is panels[2])
     figure.text(0.02, 0.975, title, weight="bold", size=11, va="top", color=INK)
     return figure
@@ -89,7 +89,7 @@ def comparison(runs: Sequence[Compared], title: str) -> Figure:
     height = 1.5 + 0.34 * max(len(ranked), 2)
     longest = max((len(run.name) for run in ranked), default=0)
     left = min(0.4, 0.03 + 0.0088 * longest)
-    figure = _figure(9.4, height)
+    figure = blank(9.4, height)
     places = np.arange(len(ranked))
     grid = figure.add_gridspec(
         1,
@@ -123,7 +123,7 @@ def comparison(runs: Sequence[Compared], title: str) -> Figure:
         axes.set_xlabel(label, color=INK)
         axes.set_ylim(-0.6, max(len(ranked), 2) - 0.4)
         axes.set_yticks(places, [run.name for run in ranked] if axes is panels[0] else [])
-        _tidy(axes)
+        tidy(axes)
         axes.grid(axis="y", visible=False)
     figure.text(0.02, 1 - 0.12 / height, title, weight="bold", size=11, va="top", color=INK)
     return figure
@@ -145,7 +145,8 @@ def pixels(figure: Figure) -> NDArray[np.uint8]:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
 
 
-def _figure(width: float, height: float) -> Figure:
+def blank(width: float, height: float) -> Figure:
+    """Return a figure without content, its size in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=DPI, facecolor="white")
@@ -248,7 +249,8 @@ def _bars(axes: Axes, values: Sequence[float | None], text: str) -> None:
     axes.set_xlim(0, max([value or 0 for value in values] or [0]) * 1.45 or 1)
 
 
-def _tidy(axes: Axes) -> None:
+def tidy(axes: Axes) -> None:
+    """Give axes the look of all figures: a pale grid, and no frame where nothing is read off."""
     axes.grid(color="#e3e8ee", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(length=0, labelsize=9, labelcolor=INK)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kws_exp.figures import BLUE, GREY, INK, ORANGE, _figure, _tidy
+from kws_exp.figures import BLUE, GREY, INK, ORANGE, blank, tidy
 from kws_exp.sweep.ranking import COMPLETE, FAIL, INTERRUPTED, PRUNED, Row
 from kws_exp.sweep.wording import is_share
 
@@ -82,7 +82,7 @@ def importances(found: Importances, trials: int) -> Figure | None:
     every = next(iter(found.values()))
     names = sorted(every, key=lambda name: max(shares[name] for shares in found.values()))
     height, places = 1.25 + 0.32 * max(len(names), 3), range(len(names))
-    figure = _figure(7.6, height)
+    figure = blank(7.6, height)
     left = min(0.42, 0.04 + 0.0112 * max(map(len, names)))
     room = {"left": left, "right": 0.97, "top": 1 - 0.5 / height, "bottom": 0.55 / height, "wspace": 0.16}
     panels = figure.subplots(1, len(found), sharey=True, squeeze=False, gridspec_kw=room)[0]
@@ -96,7 +96,7 @@ def importances(found: Importances, trials: int) -> Figure | None:
         axes.locator_params(axis="x", nbins=4, prune="upper")
         axes.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
         axes.set_xlabel(f"for {objective}", color=INK)
-        _tidy(axes)
+        tidy(axes)
         axes.grid(axis="y", visible=False)
     return title(figure, f"importance of the parameters: PED-ANOVA of {trials} trials{guess}")
 
@@ -138,7 +138,7 @@ def title(figure: Figure, text: str) -> Figure:
 
 
 def _panel(text: str) -> tuple[Figure, Axes]:
-    figure = title(_figure(7.6, 4.2), text)
+    figure = title(blank(7.6, 4.2), text)
     return figure, figure.add_axes((0.1, 0.12, 0.87, 0.74))
 
 
@@ -208,7 +208,7 @@ def _style(row: Row | None) -> dict[str, Any] | None:
 
 
 def _finish(figure: Figure, axes: Axes) -> Figure:
-    _tidy(axes)
+    tidy(axes)
     handles, labels = axes.get_legend_handles_labels()
     once = dict(zip(labels[::-1], handles[::-1], strict=True))  # of equal ones the first
     look = {"frameon": False, "fontsize": 9, "labelcolor": INK, "handlelength": 1.5}

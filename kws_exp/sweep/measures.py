@@ -92,6 +92,8 @@ def limits(written: Mapping[str, Any]) -> list[Limit]:
     """
     found = []
     for name, value in written.items():
+        if value is None:
+            continue
         measure = _known("sweeper.constraints", name)
         read = re.fullmatch(r"\s*(<=|>=|)\s*([-+.0-9e]+)\s*", str(value))
         try:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kws_exp.figures import GREY, INK, ORANGE, _figure
+from kws_exp.figures import GREY, INK, ORANGE, blank
 from kws_exp.sweep.charts import complete, title
 from kws_exp.sweep.ranking import Row
 from kws_exp.sweep.wording import setting, short_names, shown
@@ -122,7 +122,7 @@ def _panel(labels: Sequence[str], before: int) -> tuple[Figure, Axes]:
     )  # inches from axis to axis: room for names and title
     left, right = max(wide / 2, 0.2 + 0.085 * before), wide / 2
     width = left + wide * (len(labels) - 1) + right
-    figure = _figure(width, 4.4)
+    figure = blank(width, 4.4)
     axes = figure.add_axes((0, 0.09, 1, 0.8))
     axes.set_xlim(-left / wide, len(labels) - 1 + right / wide)
     axes.set_ylim(MISSING - 0.05, 1.05)

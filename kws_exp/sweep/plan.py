@@ -99,7 +99,6 @@ def read(arguments: Sequence[str]) -> Plan:
     _check(settings)
     space = syntax.read(settings.space, swept, fixed, lambda setting: configuration.holds_list(composed, setting))
     objectives = measures.objectives(settings.objectives)
-    limits = {name: value for name, value in asdict(settings.constraints).items() if value is not None}
     known = _baselines(settings, space, fixed)
     wanted = _wanted(settings, space, known)
     sweep = next((item.partition("=")[2] for item in fixed if item.startswith("sweeps=")), "sweep")
@@ -112,7 +111,7 @@ def read(arguments: Sequence[str]) -> Plan:
         settings,
         space,
         objectives,
-        tuple(measures.limits(limits)),
+        tuple(measures.limits(asdict(settings.constraints))),
         wanted,
         known,
         re.sub("[^A-Za-z0-9._-]", "-", sweep),

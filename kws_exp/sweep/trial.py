@@ -66,14 +66,13 @@ def job(
     runs: Sequence[str],
 ) -> Job:
     """Return what a worker must know of a trial."""
-    limits = {name: value for name, value in asdict(settings.constraints).items() if value is not None}
     return Job(
         resolved,
         study,
         number,
         tuple(overrides),
         measures.objectives(settings.objectives),
-        tuple(measures.limits(limits)),
+        tuple(measures.limits(asdict(settings.constraints))),
         measures.shown(settings.report),
         settings.seeds,
         settings.pruner,
