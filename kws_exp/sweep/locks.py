@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,13 @@ def is_held(lock: str) -> bool:
     except Timeout:
         return True
     return False
+
+
+def lives_here(mark: Mapping[str, Any] | None) -> bool | None:
+    """Whether the process lives that has left its host and its file lock; None if this machine cannot tell."""
+    if mark is None or mark["host"] != socket.gethostname() or not os.path.exists(mark["lock"]):
+        return None
+    return is_held(mark["lock"])
 
 
 @contextlib.contextmanager
@@ -60,10 +67,9 @@ def mutex(storage: BaseStorage, name: str, mine: str) -> Iterator[None]:
             storage.delete_study(made)
 
 
-def _is_dead(holder: dict[str, Any] | None, seconds: float) -> bool:
+def _is_dead(holder: Mapping[str, Any] | None, seconds: float) -> bool:
     """Whether the holder of a lock study that has not changed for some seconds is gone."""
-    here = holder is not None and holder["host"] == socket.gethostname() and os.path.exists(holder["lock"])
-    return seconds > STALE_SECONDS or (here and holder is not None and not is_held(holder["lock"]))
+    return seconds > STALE_SECONDS or lives_here(holder) is False
 
 
 def turn(storage: BaseStorage) -> AbstractContextManager[None]:

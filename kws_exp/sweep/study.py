@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import socket
 import sys
 import time
@@ -194,8 +193,9 @@ class Study:
         mark = attributes.get(PARENT + owner)
         if mark and "closed" in mark:
             return False
-        if mark and mark["host"] == socket.gethostname() and os.path.exists(mark["lock"]):
-            return locks.is_held(mark["lock"])
+        here = locks.lives_here(mark)
+        if here is not None:
+            return here
         beat, now = (mark or {}).get("beat", 0.0), time.monotonic()
         if self.seen.get(owner, (None, 0.0))[0] != beat:
             self.seen[owner] = (beat, now)
