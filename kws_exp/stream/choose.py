@@ -1,0 +1,166 @@
+"""The choice of the operating point: fewest failures under a limit of false accepts in an hour.
+
+What fails an utterance is a miss, and as much a wrong word or a second firing (``Space.penalty``; 0 counts misses
+alone). False accepts are what fires where no keyword is said; their limit is a number for the length of the stream,
+cut: 0.5 an hour are none in 30 minutes. How the search goes is told in :mod:`kws_exp.stream.search`.
+
+The surprising fact: the figures of the chosen point are too good, as those of the best of thousands on one stream
+are. Judge it on another stream.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kws_exp.errors import KwsError
+from kws_exp.stream.curve import poisson_upper
+from kws_exp.stream.detect import detect
+from kws_exp.stream.events import NEVER, OperatingPoint, Stream, keywords
+from kws_exp.stream.match import DUPLICATE, FALSE_ACCEPT, HIT, TOLERANCE, WRONG_WORD, Matching, match, merge
+from kws_exp.stream.search import Cell, Goal, Space, allocate, cells, improve, latency
+
+COUNTS = {"hits": HIT, "false_accepts": FALSE_ACCEPT, "wrong_words": WRONG_WORD, "duplicates": DUPLICATE}
+SOME = 1e-9  # 0.1 times 30 is less than 3 in binary
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The point chosen, what it does on the streams it was chosen on, and all that was tried.
+
+    ``tradeoff`` has a row for every point evaluated, with the fields of :class:`OperatingPoint`, the ``misses``,
+    ``COUNTS`` and ``latency``, the mean in seconds from a word's end. Rows with one word at a time are among them, the
+    others' thresholds being 255; with the chosen window and suppression there are thresholds for other limits too.
+    """
+
+    point: OperatingPoint
+    matching: Matching
+    allowed: int  # false accepts in all streams together
+    limit: float  # false accepts in an hour
+    tradeoff: NDArray[np.void]  # (points,)
+
+    @property
+    def met(self) -> bool:
+        """Whether the false accepts are within the limit."""
+        return self.matching.figures().false_accepts <= self.allowed
+
+    @property
+    def upper_per_hour(self) -> float:
+        """The false accepts in an hour that the streams speak against at 95 %: Poisson, from above alone."""
+        return poisson_upper(self.matching.figures().false_accepts) / self.matching.hours
+
+    @property
+    def sentence(self) -> str:
+        """What was found, in one sentence that promises no more than the streams show."""
+        found, hours = self.matching.figures(), self.matching.hours
+        start = f"{found.misses} of {found.utterances} keywords missed and {_accepts(found.false_accepts)}"
+        limit = f"the limit of {self.limit:g} an hour ({self.allowed} in {hours:.3g} h)"
+        if not self.met:
+            return (
+                f"{start}: {limit} is out of reach of this network as long as every word may fire; train it against "
+                "what fires, or raise stream.max_false_accepts_per_hour"
+            )
+        shown = f"{start}, within {limit}; that shows fewer than {self.upper_per_hour:.3g} an hour at 95 %"
+        if self.upper_per_hour <= self.limit or not self.limit:
+            return shown
+        return f"{shown}, and {poisson_upper(0) / self.limit:.3g} h without one would show the limit"
+
+    def front(self) -> NDArray[np.void]:
+        """Return of ``tradeoff`` the points that miss fewer words than any with as few false accepts."""
+        columns = ("latency", "duplicates", "wrong_words", "misses", "false_accepts")
+        rows = self.tradeoff[np.lexsort([self.tradeoff[name] for name in columns])]
+        least = np.minimum.accumulate(rows["misses"])
+        return rows[np.concatenate([[True], rows["misses"][1:] < least[:-1]])]
+
+
+def choose(
+    streams: Sequence[Stream],
+    max_false_accepts_per_hour: float = 0.5,
+    space: Space | None = None,
+    tolerance: float = TOLERANCE,
+) -> Choice:
+    """Find the operating point with the fewest failures under a limit of false accepts.
+
+    Args:
+        streams: For validation: one or more, with the same labels; those without keywords count for false accepts.
+        max_false_accepts_per_hour: Over the streams together.
+        space: What is searched.
+        tolerance: Seconds, see :mod:`kws_exp.stream.match`.
+
+    Returns:
+        For the same input always the same; the best point found where the limit cannot be met.
+
+    Raises:
+        KwsError: No keyword is said in any of the streams.
+    """
+    _check(streams)
+    space, hours = space or Space(), sum(stream.hours for stream in streams)
+    goal = Goal(math.floor(max_false_accepts_per_hour * hours + SOME), space.penalty)
+    rows: list[NDArray[np.void]] = []
+    best: tuple[tuple[float, ...], Cell, tuple[int, ...]] | None = None
+    for cell in cells(streams, space, tolerance):
+        words = improve(cell, allocate(cell, space.thresholds, goal), space.thresholds, goal)
+        rank = (*goal.rank(cell.tables[words]), latency(cell.tables[words]))
+        rows.append(_rows(cell, streams))
+        if best is None or rank < best[0]:
+            best = rank, cell, words
+    if best is None:
+        raise ValueError("the space has no minimum count that fits any of its averaging windows")
+    _, cell, words = best
+    tried = set(cell.tables)
+    words = improve(cell, words, range(min(space.thresholds), NEVER), goal)
+    for allowed in _ladder(goal.allowed):
+        other = replace(goal, allowed=allowed)
+        improve(cell, allocate(cell, space.thresholds, other), space.thresholds, other)
+    rows.append(_rows(cell, streams, tried))
+    point = replace(cell.point, thresholds=cell.thresholds(words))
+    return Choice(
+        point, matched(streams, point, tolerance), goal.allowed, max_false_accepts_per_hour, np.concatenate(rows)
+    )
+
+
+def matched(streams: Sequence[Stream], point: OperatingPoint, tolerance: float = TOLERANCE) -> Matching:
+    """Return what a point does on streams with the same labels."""
+    return merge(
+        [match(detect(one.scores, point), one.utterances, one.scores.labels, one.hours, tolerance) for one in streams]
+    )
+
+
+def _ladder(allowed: int) -> list[int]:
+    """Return other numbers of false accepts that thresholds are sought for, so that the trade-off reaches past one."""
+    return [0, *(2**power for power in range(max(4, (4 * allowed).bit_length())))]
+
+
+def _accepts(number: int) -> str:
+    return f"{number or 'no'} false accept{'s' * (number != 1)}"
+
+
+def _check(streams: Sequence[Stream]) -> None:
+    words = keywords(streams[0].scores.labels)
+    if not any(utterance.word in words for stream in streams for utterance in stream.utterances):
+        raise KwsError(
+            f"an operating point is chosen on recordings with keywords, but {', '.join(words)} is said in none of "
+            f"{len(streams)}: give one whose label file names some"
+        )
+
+
+def _rows(cell: Cell, streams: Sequence[Stream], without: set[tuple[int, ...]] | None = None) -> NDArray[np.void]:
+    """Return what was tried in a cell, less the thresholds ``without``."""
+    point, tried = cell.point, [words for words in cell.tables if not without or words not in without]
+    words = [streams[0].scores.labels[at] for at in cell.words]
+    said = sum(utterance.word in words for stream in streams for utterance in stream.utterances)
+    settings = {"average_window_ms": "<i4", "suppression_ms": "<i4", "minimum_count": "<i4", "repeat": "?"}
+    shape = [("thresholds", "u1", (len(point.thresholds),)), *settings.items(), ("misses", "<i4")]
+    rows = np.zeros(len(tried), [*shape, *((name, "<i4") for name in COUNTS), ("latency", "<f8")])
+    rows["thresholds"] = np.reshape([cell.thresholds(words) for words in tried], rows["thresholds"].shape)
+    for name in settings:
+        rows[name] = getattr(point, name)
+    for name, column in COUNTS.items():
+        rows[name] = [cell.tables[words][:, column].sum() for words in tried]
+    rows["misses"] = said - rows["hits"]
+    rows["latency"] = [latency(cell.tables[words]) for words in tried]
+    return rows
