@@ -13,27 +13,25 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
-
-from kws_exp import config as configuration
-from kws_exp import data, features, framework, models, pipeline
+from benchmarks.setup import experiment
+from kws_exp import bank, data, features, framework, models, pipeline
 from kws_exp.console import Watch
-from kws_exp.data import TESTING, Dataset, source
+from kws_exp.data import TESTING, VALIDATION, Dataset
 from kws_exp.run_folder import RunFolder
 from kws_exp.schema import Config
 from kws_exp.train import evaluate, predictor, train
-from kws_exp.validate import complete, validate
 
 SEEDS = (1, 2, 3)
+WORDS = "words=[yes,no]"
 
 
 def main(folder: str) -> None:
     """Print a line for each kind of speech."""
-    recorded = _configuration(f"data.dir={folder}")
+    recorded = experiment(WORDS, f"data.dir={folder}")
     tested = data.load(recorded)
-    for name, config in (("recorded", recorded), ("synthetic", _configuration("data=synthetic"))):
-        results = [_one(config, data.load(config), tested, seed) for seed in SEEDS]
-        accuracies, seconds = zip(*results, strict=True)
+    for name, config in (("recorded", recorded), ("synthetic", experiment(WORDS, "data=synthetic"))):
+        dataset = data.load(config)
+        accuracies, seconds = zip(*(trained(config, dataset, tested, seed) for seed in SEEDS), strict=True)
         each = ", ".join(f"{accuracy:.1%}" for accuracy in accuracies)
         print(
             f"trained on {name} speech: {statistics.mean(accuracies):.1%} of {len(tested.partitions[TESTING])} "
@@ -41,26 +39,21 @@ def main(folder: str) -> None:
         )
 
 
-def _one(config: Config, dataset: Dataset, tested: Dataset, seed: int) -> tuple[float, float]:
-    """Return the accuracy on the recorded test partition and the seconds of training."""
+def trained(config: Config, dataset: Dataset, tested: Dataset, seed: int) -> tuple[float, float]:
+    """Return the accuracy on a test partition and the seconds of training."""
     config.seed = seed
     framework.start(seed)
     extract = features.build(config.features)
     model = models.build(config.model, config.features.frames, config.features.width, len(config.labels), seed)
+    fresh = pipeline.fresh(config, dataset, extract)
+    source = bank.open_bank(config, dataset, extract, lambda *_: None) if config.augment.bank else fresh
+    validation = pipeline.partition_features(config, dataset, extract, VALIDATION)
+    labelled = validation, dataset.partitions[VALIDATION].labels
     with tempfile.TemporaryDirectory() as scratch:
-        trained = train(config, dataset, extract, model, RunFolder(Path(scratch)), Watch("error"))
+        found = train(config, source, labelled, model, RunFolder(Path(scratch)), Watch("error"))
     clips = pipeline.partition_features(config, tested, extract, TESTING)
     result = evaluate(predictor(model)(clips), tested.partitions[TESTING].labels, tested.labels)
-    return result.accuracy, trained.seconds
-
-
-def _configuration(*overrides: str) -> Config:
-    configuration.register()
-    with initialize_config_dir(str(configuration.CONFIG_ROOT / "conf"), version_base="1.3"):
-        config = configuration.from_hydra(compose("config", ["words=[yes,no]", *overrides]))
-    complete(config, source.find(config.data).kind == source.SYNTHETIC)
-    validate(config)
-    return config
+    return result.accuracy, found.seconds
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""What a sweep costs beside its training: ``python -m benchmarks.sweeps ../shared/speech_commands``.
+"""What a sweep costs beside its training: ``python -m benchmarks sweeps``.
 
     overhead    wall seconds of a trial in a worker, from claimed to told, less its training; tracked as by default
-    parallel    40 trials of unequal length with two workers, to the same trials one after the other in one process
+    parallel    40 trials of unequal length with two workers, to the same trials one after the other in one process that
+                has both cores, with fresh augmentation and from a bank
     hyperband   a sweep pruned by Hyperband to the same sweep without, and the best accuracy of both
 
 Each pair runs one after the other in one call, so that the ratios hold on a machine that others use too. About
@@ -39,24 +40,31 @@ class Swept:
     best: float
 
 
-def main(folder: str) -> None:
-    """Print the three figures."""
+def main(folder: str) -> list[str]:
+    """Measure, and return Markdown."""
     data = f"data.dir={folder}"
-    swept = sweep(
-        data, "model=tiny_conv", "train.steps=[60]", "augment.gain_db=range(0,12)", "sweeper.sampler=grid", workers=1
-    )
-    print(
-        f"overhead of a trial beside its training: median {statistics.median(swept.overheads[2:]):.3f} s (limit 0.150)"
-    )
+    trials = ("model=tiny_conv", "train.steps=[60]", "augment.gain_db=range(0,12)", "sweeper.sampler=grid")
+    overhead = statistics.median(sweep(data, *trials, workers=1).overheads[2:])
+    lines = [
+        "| | measured | limit |",
+        "|---|---|---|",
+        f"| overhead of a trial beside its training, median | {overhead:.3f} s | 0.150 s |",
+    ]
     lengths = f"train.steps={','.join(f'[{steps}]' for steps in LENGTHS)}"
-    unequal = (data, lengths, "augment.gain_db=range(0,8)", "sweeper.sampler=grid")
-    one, two = sweep(*unequal, workers=1), sweep(*unequal, workers=2)
-    ratio = two.seconds / one.seconds
-    print(f"40 trials: two workers {two.seconds:.0f} s, one {one.seconds:.0f} s, ratio {ratio:.2f} (limit 0.60)")
+    for bank in (0, 20):
+        unequal = (data, lengths, "augment.gain_db=5", "model.filters=range(4,12)", f"augment.bank={bank}")
+        one, two = (sweep(*unequal, "sweeper.sampler=grid", workers=workers).seconds for workers in (1, 2))
+        name = f"40 unequal trials, augment.bank={bank}: two workers {two:.0f} s, one {one:.0f} s"
+        lines.append(f"| {name} | {two / one:.2f} | 0.60 |")
     whole, pruned = sweep(data, *HYPERBAND, workers=2), sweep(data, *HYPERBAND, "sweeper.pruner=hyperband", workers=2)
     ratio = pruned.seconds / whole.seconds
-    print(f"hyperband: {pruned.seconds:.0f} s, without {whole.seconds:.0f} s, ratio {ratio:.2f} (limit 0.40)")
-    print(f"best validation accuracy: {pruned.best:.1%}, without {whole.best:.1%} (limit: 0.5 points below)")
+    name = f"hyperband {pruned.seconds:.0f} s, without {whole.seconds:.0f} s"
+    found = f"{pruned.best:.1%}, without {whole.best:.1%}"
+    return [
+        *lines,
+        f"| {name} | {ratio:.2f} | 0.40 |",
+        f"| its best validation accuracy | {found} | 0.5 points below |",
+    ]
 
 
 def sweep(*overrides: str, workers: int) -> Swept:
@@ -77,7 +85,3 @@ def sweep(*overrides: str, workers: int) -> Swept:
             assert trial.duration is not None
             overheads.append(trial.duration.total_seconds() - record["seconds"]["training"])
         return Swept(seconds, overheads, max(values))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -10,14 +10,15 @@ from __future__ import annotations
 import io
 import os
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
+from kws_exp import budget, start, usage
 from kws_exp import config as configuration
-from kws_exp import start, usage
 from kws_exp.errors import KwsError, complain
 from kws_exp.validate import check_single
 
@@ -32,6 +33,7 @@ WANTS_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"
 def task(composed: configuration.Composed) -> float | Outcome | None:
     """Check one composed configuration and run it; return its validation accuracy, or how a sweep's trial ended."""
     hydra_config = HydraConfig.get()
+    since = time.monotonic() if hydra_config.mode == RunMode.MULTIRUN else budget.PROCESS_START
     try:
         config, sweeper = configuration.both(composed)
         if sweeper.trial is not None and sweeper.study is not None:  # a job that a launcher runs for a sweep
@@ -42,7 +44,7 @@ def task(composed: configuration.Composed) -> float | Outcome | None:
         started = start.begin(config, list(hydra_config.overrides.task))
         from kws_exp import run
 
-        return run.run(started).get("accuracy")
+        return run.run(started, since=since).get("accuracy")
     except KwsError as error:
         if hydra_config.mode == RunMode.MULTIRUN:
             raise  # Hydra names the job and goes on with the others

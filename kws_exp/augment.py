@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,14 @@ from kws_exp.data.partition import NAMES
 from kws_exp.schema import CLIP_SAMPLES, SAMPLE_RATE, Augment
 
 FULL_SCALE = 32768  # int16 to [-1, 1)
+VARIANTS = 1 << 63  # from here on, numbers of the generator are not steps but variants of a bank
+
+
+class Masks(NamedTuple):
+    """What is hidden of a batch of features, begin and end as shares; both have shape (batch, 2)."""
+
+    time: NDArray[np.float64]  # of the clip
+    band: NDArray[np.float64]  # of the bins
 
 
 @dataclass(frozen=True)
@@ -34,12 +43,44 @@ class Draws:
     hidden_time: NDArray[np.float64]  # (batch, 2) begin and end of the hidden stretch, as shares of the clip
     hidden_band: NDArray[np.float64]  # (batch, 2) likewise of the bins
 
+    @property
+    def masks(self) -> Masks:
+        """What is hidden of the features."""
+        return Masks(self.hidden_time, self.hidden_band)
+
+
+class BankDraws(NamedTuple):
+    """A training batch from a bank (:mod:`kws_exp.bank`)."""
+
+    clips: NDArray[np.int64]  # (batch,) places in the partition
+    variants: NDArray[np.int64]  # (batch,)
+    masks: Masks
+
 
 def training_draws(part: Partition, settings: Augment, batch_size: int, seed: int, step: int) -> Draws:
     """Draw the training batch of one step, clips with replacement as in the classic trainer."""
-    rng = np.random.Generator(np.random.Philox(key=[seed, step]))
-    chosen = rng.integers(len(part), size=batch_size)
-    rows = part.rows[chosen]
+    rng = _generator(seed, step)
+    return _drawn(part, settings, rng, rng.integers(len(part), size=batch_size))
+
+
+def variant_draws(part: Partition, settings: Augment, seed: int, variant: int) -> Draws:
+    """Draw one variant of every training clip, in order; no step has the same draws."""
+    return _drawn(part, settings, _generator(seed, VARIANTS + variant), np.arange(len(part)))
+
+
+def bank_draws(clips: int, variants: int, settings: Augment, batch_size: int, seed: int, step: int) -> BankDraws:
+    """Draw the training batch of one step from a bank of ``variants`` of each of ``clips``."""
+    rng = _generator(seed, step)
+    chosen = rng.integers(clips, size=batch_size)
+    return BankDraws(chosen, rng.integers(variants, size=batch_size), _masks(settings, rng, batch_size))
+
+
+def _generator(seed: int, number: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(key=[seed, number]))
+
+
+def _drawn(part: Partition, settings: Augment, rng: np.random.Generator, chosen: NDArray[np.int64]) -> Draws:
+    batch_size, rows = len(chosen), part.rows[chosen]
     reach = round(settings.time_shift_ms * SAMPLE_RATE / 1000)
     shift = rng.integers(-reach, reach, size=batch_size, endpoint=True)
     gain = 10 ** (rng.uniform(-settings.gain_db, settings.gain_db, batch_size) / 20)
@@ -53,8 +94,7 @@ def training_draws(part: Partition, settings: Augment, batch_size: int, seed: in
         gain.astype(np.float32),
         _noise_starts(part, rng, batch_size),
         np.where(noisy & bool(len(part.noise)), volume, 0).astype(np.float32),
-        _stretches(rng, batch_size, (settings.time_mask_ms or 0) / 1000),
-        _stretches(rng, batch_size, settings.frequency_mask or 0),
+        *_masks(settings, rng, batch_size),
     )
 
 
@@ -77,39 +117,48 @@ def evaluation_draws(part: Partition, seed: int, name: str) -> Draws:
 
 def render(draws: Draws, clips: Clips, noise: NDArray[np.int16]) -> NDArray[np.float32]:
     """Return audio of shape (batch, 16000) in [-1, 1], the sum of clip and noise clipped as in the classic."""
+    from kws_exp import augment_kernel  # imports Numba: 0.5 s
+
     audio = np.zeros((len(draws.rows), CLIP_SAMPLES), np.float32)
-    scratch = np.empty(CLIP_SAMPLES, np.float32)
-    for i, row in enumerate(draws.rows):
-        if row != SILENT:
-            begin, end = max(0, draws.shift[i]), CLIP_SAMPLES + min(0, draws.shift[i])
-            source = clips[row][begin - draws.shift[i] : end - draws.shift[i]]
-            np.multiply(source, draws.gain[i] / FULL_SCALE, out=audio[i, begin:end])
-        if draws.noise_volume[i]:
-            start = draws.noise_start[i]
-            np.multiply(noise[start : start + CLIP_SAMPLES], draws.noise_volume[i] / FULL_SCALE, out=scratch)
-            audio[i] += scratch
-    return np.clip(audio, -1, 1, out=audio)
+    base = 0
+    for block in clips.blocks:
+        augment_kernel.place(np.asarray(block), base, draws.rows, draws.shift, draws.gain / FULL_SCALE, audio)
+        base += len(block)
+    augment_kernel.add_noise(np.asarray(noise), draws.noise_start, draws.noise_volume / FULL_SCALE, audio)
+    return audio
 
 
-def hide(draws: Draws, features: NDArray[np.float32]) -> NDArray[np.float32]:
+def hide(masks: Masks, features: NDArray[np.float32]) -> NDArray[np.float32]:
     """Put a clip's mean in place of a stretch of frames and of a band of bins, in ``features`` themselves.
 
     SpecAugment (Park et al. 2019, arXiv 1904.08779) with one mask in each direction.
     """
+    from kws_exp import augment_kernel
+
     _, frames, width = features.shape
-    for clip, time, band in zip(features, draws.hidden_time, draws.hidden_band, strict=True):
-        mean = clip.mean()
-        clip[slice(*np.round(time * frames).astype(int))] = mean
-        clip[:, slice(*np.round(band * width).astype(int))] = mean
+    augment_kernel.hide(features, _ends(masks.time, frames), _ends(masks.band, width))
     return features
 
 
 def evaluation_audio(dataset: Dataset, name: str, seed: int, chunk: int = 200) -> Iterator[NDArray[np.float32]]:
     """Yield a partition's audio in order, at most ``chunk`` clips (13 MB) at a time."""
-    draws = evaluation_draws(dataset.partitions[name], seed, name)
-    for start in range(0, len(draws.rows), chunk):
-        part = Draws(*(getattr(draws, item.name)[start : start + chunk] for item in fields(Draws)))
-        yield render(part, dataset.clips, dataset.noise)
+    for piece in pieces(evaluation_draws(dataset.partitions[name], seed, name), chunk):
+        yield render(piece, dataset.clips, dataset.noise)
+
+
+def pieces(draws: Draws, size: int) -> Iterator[Draws]:
+    """Yield the draws of at most ``size`` clips at a time."""
+    for start in range(0, len(draws.rows), size):
+        yield Draws(*(getattr(draws, item.name)[start : start + size] for item in fields(Draws)))
+
+
+def _ends(shares: NDArray[np.float64], size: int) -> NDArray[np.int64]:
+    return np.round(shares * size).astype(np.int64)
+
+
+def _masks(settings: Augment, rng: np.random.Generator, size: int) -> Masks:
+    time = _stretches(rng, size, (settings.time_mask_ms or 0) / 1000)
+    return Masks(time, _stretches(rng, size, settings.frequency_mask or 0))
 
 
 def _stretches(rng: np.random.Generator, size: int, longest: float) -> NDArray[np.float64]:

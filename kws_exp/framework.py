@@ -7,6 +7,7 @@ read, once at the import and once at the first operation; only closing standard 
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ def start(seed: int) -> None:
 
     with no_stderr():
         tf.get_logger().setLevel("ERROR")  # it warns of retracing when one process trains several models
-        keras.backend.clear_session()
+        keras.backend.clear_session(free_memory=False)  # else 0.04 s of collecting garbage a trial
         keras.utils.set_random_seed(seed)
         tf.config.experimental.enable_op_determinism()
         _divide_cores()
@@ -30,10 +31,31 @@ def start(seed: int) -> None:
 
 
 def load() -> None:
-    """Import TensorFlow, and no more: for those who need its schema of model files, or its interpreter."""
+    """Import TensorFlow, and no more: for those who need it at once when they come to it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with no_stderr():
+    if "tensorflow" in sys.modules:
+        return
+    with no_stderr(), _light():
         import tensorflow  # noqa: F401
+
+
+@contextlib.contextmanager
+def _light() -> Iterator[None]:
+    """Import without what Keras takes along where it finds it, and without collecting garbage that is not there.
+
+    That halves the processor time of the import (4.2 s to 2.1 s); and the interpreter ends at once, where it would
+    look through all of it again (1.0 s).
+    """
+    hidden = [name for name in ("matplotlib", "sklearn") if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: as if it were not installed
+    gc.disable()
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+        gc.freeze()
+        gc.enable()
 
 
 def _divide_cores() -> None:

@@ -16,7 +16,6 @@ import csv
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,9 +58,9 @@ def main(arguments: list[str] | None = None) -> int:
             raise KwsError(f"--top must be at least 1, but is {chosen.top}: give --top 1")
         folder = find(chosen.model, Path(chosen.output_dir) / "runs")
         paths, lacking = _paths(map(Path, chosen.audio))
-        from kws_exp.stream import spotter
+        from kws_exp.stream import spotter, terminal
 
-        with _progress() as line, spotter.opened(folder) as model:
+        with terminal.progress() as line, spotter.opened(folder) as model:
             for path in paths:
                 try:
                     heard.append(listen(path, model, chosen.top, line))
@@ -136,17 +135,6 @@ def _paths(places: Iterator[Path]) -> tuple[list[Path], int]:
             lacking += 1
             complain(str(error))
     return found, lacking
-
-
-@contextmanager
-def _progress() -> Iterator[ProgressLine]:
-    """Give a progress line on standard error: what is printed may be read by a program."""
-    from rich.console import Console
-
-    from kws_exp.console import Watch
-
-    with Watch(console=Console(stderr=True, soft_wrap=True)).progress() as line:
-        yield line
 
 
 def _show(heard: Sequence[Heard], form: str | None) -> None:

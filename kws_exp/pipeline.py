@@ -1,14 +1,15 @@
 """Training batches, made ahead of the step that needs them.
 
 Batch ``n`` depends on the seed and ``n`` alone (:mod:`kws_exp.augment`), so threads make several at once and the
-order in which they finish does not matter. NumPy and SciPy release the interpreter's lock in all that takes time.
+order in which they finish does not matter. All that takes time in them runs without the interpreter's lock.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,33 +18,84 @@ from kws_exp import augment
 from kws_exp.cpu import cores
 from kws_exp.data import TRAINING, Dataset
 from kws_exp.features import Extract
-from kws_exp.schema import Config
+from kws_exp.schema import Config, Train
 
 Batch = tuple[NDArray[np.float32], NDArray[np.int64]]  # features (batch, frames, width), labels (batch,)
+Source = Callable[[int], Batch]  # of a step
+CLIPS = 100  # of a partition at a time in each thread: 6.4 MB of audio
 REMEMBERED = 4  # partitions' features; 8 MB for 1,000 clips at 49x40
-AHEAD = 4  # batches under way or waiting; 1 MB each at 49x40
 
 
-def batches(config: Config, dataset: Dataset, extract: Extract, first: int, last: int) -> Generator[Batch, None, None]:
-    """Yield the batches of steps ``first`` to ``last``, both included."""
+@dataclass(frozen=True)
+class Group:
+    """The batches of consecutive steps, for one call of the training step."""
+
+    steps: range
+    features: NDArray[np.float32]  # (steps, batch, frames, width)
+    labels: NDArray[np.int64]  # (steps, batch)
+    parts: list[Future[None]] = field(default_factory=list)  # that fill them
+
+
+def fresh(config: Config, dataset: Dataset, extract: Extract) -> Source:
+    """Return the source of batches that are augmented anew for each step."""
     part = dataset.partitions[TRAINING]
 
-    def make(step: int) -> Batch:
+    def batch(step: int) -> Batch:
         draws = augment.training_draws(part, config.augment, config.train.batch_size, config.seed, step)
-        features = extract(augment.render(draws, dataset.clips, dataset.noise))
-        return augment.hide(draws, features), draws.labels
+        found = extract(augment.render(draws, dataset.clips, dataset.noise))
+        return augment.hide(draws.masks, found), draws.labels
 
-    waiting: deque[Future[Batch]] = deque()
-    with ThreadPoolExecutor(min(cores(), 2)) as pool:
+    return batch
+
+
+def groups(
+    config: Config, source: Source, first: int, last: int, most: Callable[[], int]
+) -> Generator[Group, None, None]:
+    """Yield the batches of steps ``first`` to ``last``, both included, in groups.
+
+    Args:
+        config: gives the shapes, and the steps at which something is to be done: a group ends there.
+        source: makes one batch, in any thread.
+        first: step.
+        last: step.
+        most: how many steps a group may have, asked when its batches are begun.
+    """
+    planned = spans(first, last, config.train, most)
+    shape = config.train.batch_size, config.features.frames, config.features.width
+    waiting: deque[Group] = deque()
+
+    def fill(group: Group, place: int) -> None:
+        group.features[place], group.labels[place] = source(group.steps[place])
+
+    def begin(steps: range) -> Group:
+        batches = np.empty((len(steps), *shape), np.float32)
+        group = Group(steps, batches, np.empty(batches.shape[:2], np.int64))
+        group.parts.extend(pool.submit(fill, group, place) for place in range(len(steps)))
+        return group
+
+    with ThreadPoolExecutor(cores()) as pool:
         try:
-            for step in range(first, last + 1):
-                waiting.append(pool.submit(make, step))
-                if len(waiting) == AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+            while True:
+                ahead = max(2 * most(), cores())
+                while sum(len(group.steps) for group in waiting) < ahead and (steps := next(planned, None)):
+                    waiting.append(begin(steps))
+                if not waiting:
+                    return
+                for part in waiting[0].parts:
+                    part.result()
+                yield waiting.popleft()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def spans(first: int, last: int, settings: Train, most: Callable[[], int]) -> Iterator[range]:
+    """Divide steps ``first`` to ``last``, both included, into spans that end where the loop has something to do."""
+    intervals = settings.log_interval, settings.eval_interval, settings.save_interval
+    while first <= last:
+        ends = (first + (-first) % interval for interval in intervals)
+        end = min(*ends, last, first + most() - 1)
+        yield range(first, end + 1)
+        first = end + 1
 
 
 def partition_features(config: Config, dataset: Dataset, extract: Extract, name: str) -> NDArray[np.float32]:
@@ -53,6 +105,12 @@ def partition_features(config: Config, dataset: Dataset, extract: Extract, name:
         while len(known) >= REMEMBERED:
             del known[next(iter(known))]
         shape = (0, config.features.frames, config.features.width)
-        chunks = [extract(audio) for audio in augment.evaluation_audio(dataset, name, config.seed)]
+        draws = augment.evaluation_draws(dataset.partitions[name], config.seed, name)
+
+        def features(piece: augment.Draws) -> NDArray[np.float32]:
+            return extract(augment.render(piece, dataset.clips, dataset.noise))
+
+        with ThreadPoolExecutor(cores()) as pool:
+            chunks = list(pool.map(features, augment.pieces(draws, CLIPS)))
         known[key] = np.concatenate([np.zeros(shape, np.float32), *chunks])
     return known[key]

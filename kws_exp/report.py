@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kws_exp import figures, report_device, run_folder, summary
+from kws_exp import budget, figures, report_device, run_folder, summary
 from kws_exp.evaluate import Evaluation
 from kws_exp.markdown import code, table
+from kws_exp.misheard import section as misheard
 from kws_exp.run_folder import RunFolder, RunRecord
 
 FILES = {
@@ -40,6 +41,7 @@ def write(folder: RunFolder) -> Path:
         figures.save(figures.confusion(evaluation, f"{name}: test partition"), folder.figures / "confusion.png")
     if points:
         figures.save(figures.curves(points, f"{name}: training"), folder.figures / "curves.png")
+    misheard.draw(folder)
     run_folder.write_text(folder.path / "report.md", markdown(folder))
     return folder.path / "report.md"
 
@@ -53,6 +55,8 @@ def markdown(folder: RunFolder) -> str:
         _data(record),
         _accuracy(evaluation, proof),
         _words(folder, evaluation),
+        misheard.errors(folder),
+        misheard.noise(folder),
         report_device.section(manifest, proof),
         _training(folder, record),
         _reproduce(record),
@@ -131,8 +135,7 @@ def _training(folder: RunFolder, record: RunRecord) -> list[str]:
     if (folder.figures / "curves.png").exists():
         lines += ["![accuracy, loss and learning rate over the steps](figures/curves.png)", ""]
     if record.seconds:
-        stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in record.seconds.items())
-        lines += [f"Seconds by stage: {stages}; together {sum(record.seconds.values()):.1f}."]
+        lines += [f"Time until this report: {budget.line(record.seconds)}."]
     return ["## Training", "", *lines] if lines else []
 
 

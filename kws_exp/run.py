@@ -8,14 +8,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_exp import augment, data, export, features, framework, models, pipeline, proof, report, run_folder, summary
+from kws_exp import (
+    augment,
+    bank,
+    budget,
+    data,
+    export,
+    features,
+    framework,
+    misheard,
+    models,
+    pipeline,
+    proof,
+    report,
+    run_folder,
+    summary,
+)
 from kws_exp.checkpoint import Score
 from kws_exp.console import Watch
 from kws_exp.data import TESTING, TRAINING, VALIDATION, Dataset
@@ -28,7 +43,7 @@ from kws_exp.signals import Pruned
 from kws_exp.start import Started
 from kws_exp.tensorboard import EventFiles
 from kws_exp.track import process, store
-from kws_exp.train import Trained, evaluate, predictor, train
+from kws_exp.train import Predict, Trained, evaluate, train
 
 if TYPE_CHECKING:
     import keras
@@ -45,8 +60,13 @@ class InSweep:
     load: Callable[[Config, Callable[..., None]], Dataset]  # of kws_exp.data, or what remembers its answers
 
 
-def run(started: Started, sweep: InSweep | None = None) -> dict[str, float]:
+def run(started: Started, sweep: InSweep | None = None, since: float | None = None) -> dict[str, float]:
     """Do one run, or finish an interrupted one; return its scores (:func:`kws_exp.summary.scores`).
+
+    Args:
+        started: the run.
+        sweep: of which it is a trial.
+        since: ``time.monotonic()`` from which on its time counts, if it began before this call.
 
     Raises:
         KwsError: a mistake of the user.
@@ -57,6 +77,8 @@ def run(started: Started, sweep: InSweep | None = None) -> dict[str, float]:
     watch.log_to(started.folder.path / "log.txt")
     tracker = None if sweep else _open_tracker(started)
     status = FAILED
+    if since is not None:
+        started.record.seconds["imports"] = started.record.seconds.get("imports", 0.0) + time.monotonic() - since
     try:
         Line(started, watch, tracker, sweep).go()
         status = FINISHED
@@ -85,31 +107,49 @@ class Line:
 
     def go(self) -> None:
         """Run all stages."""
-        config, folder, record = self.started.config, self.started.folder, self.started.record
+        config, folder = self.started.config, self.started.folder
         with self._stage("data"):
             dataset = self._data()
+        with self._stage("imports"):
+            framework.load()
         with self._stage("start"):
-            framework.start(config.seed)
-            extract = features.build(config.features)
-            model = models.build(
-                config.model, config.features.frames, config.features.width, len(config.labels), config.seed
-            )
-            if self.tracker:
-                record.tracking_run_id, record.tracking_uri = self.tracker.result(), self.tracker.store.uri
-                folder.write_record(record)
-            self.events = EventFiles(folder) if config.tracking.tensorboard else None
+            extract, model = self._start()
+        if self.tracker:
+            with self._stage("tracking"):
+                self._tracked(self.tracker)
+        with self._stage("features"):
+            source = self._source(dataset, extract)
+            validation = self._features(dataset, extract, VALIDATION), dataset.partitions[VALIDATION].labels
         with self._stage("training"):
-            trained = train(config, dataset, extract, model, folder, self.watch, self._saved)
+            trained = train(config, source, validation, model, folder, self.watch, self._saved)
         with self._stage("evaluation"):
-            test, logits = self._evaluate(dataset, extract, model)
+            test, outputs = self._evaluate(dataset, extract, trained.predict)
         if config.export.enabled:
             with self._stage("export"):
                 self._export(dataset, extract, model, trained)
             if len(test):
                 with self._stage("proof"):
-                    self._prove(dataset, test, logits)
+                    outputs = self._prove(dataset, test, outputs)
             if self.sweep and self.sweep.wants_device:
-                self._validate_on_device(dataset, extract)
+                with self._stage("evaluation"):
+                    self._validate_on_device(dataset, extract)
+        if len(test) and not self.sweep:
+            with self._stage("listening"):
+                misheard.write_page(folder, config, dataset, test, outputs)
+                misheard.write_noise(folder, config, dataset, extract, trained.predict)
+
+    def _start(self) -> tuple[Extract, keras.Model]:
+        config = self.started.config
+        framework.start(config.seed)
+        self.events = EventFiles(self.started.folder) if config.tracking.tensorboard else None
+        shape = config.features.frames, config.features.width, len(config.labels)
+        return features.build(config.features), models.build(config.model, *shape, config.seed)
+
+    def _tracked(self, tracker: process.Tracker) -> None:
+        """Wait until the tracking process has the run."""
+        record = self.started.record
+        record.tracking_run_id, record.tracking_uri = tracker.result(), tracker.store.uri
+        self.started.folder.write_record(record)
 
     def _data(self) -> Dataset:
         self.watch.say(data.describe(self.started.config))
@@ -132,12 +172,21 @@ class Line:
         self.started.folder.write_record(self.started.record)
         return dataset
 
-    def _evaluate(
-        self, dataset: Dataset, extract: Extract, model: keras.Model
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _source(self, dataset: Dataset, extract: Extract) -> pipeline.Source:
         config = self.started.config
-        test = pipeline.partition_features(config, dataset, extract, TESTING)
-        logits = predictor(model)(test)
+        if not config.augment.bank:
+            return pipeline.fresh(config, dataset, extract)
+        with self.watch.progress() as line:
+            return bank.open_bank(config, dataset, extract, line.update)
+
+    def _features(self, dataset: Dataset, extract: Extract, name: str) -> NDArray[np.float32]:
+        return pipeline.partition_features(self.started.config, dataset, extract, name)
+
+    def _evaluate(
+        self, dataset: Dataset, extract: Extract, predict: Predict
+    ) -> tuple[NDArray[np.float32], NDArray[Any]]:
+        test = self._features(dataset, extract, TESTING)
+        logits = predict(test)
         result = evaluate(logits, dataset.partitions[TESTING].labels, dataset.labels)
         run_folder.write_json(self.started.folder.path / "evaluation.json", result.to_json())
         if result.clips:
@@ -164,17 +213,21 @@ class Line:
         }
         export.export(model, calibration, config, self.started.folder.export, provenance)
 
-    def _prove(self, dataset: Dataset, test: NDArray[np.float32], logits: NDArray[np.float32]) -> None:
+    def _prove(
+        self, dataset: Dataset, test: NDArray[np.float32], logits: NDArray[np.float32]
+    ) -> NDArray[np.float32] | NDArray[np.int8]:
+        """Prove the export; return what the device makes of the test partition, or the logits where that is unknown."""
         config = self.started.config
 
         def audio() -> Iterator[NDArray[np.float32]]:
             return augment.evaluation_audio(dataset, TESTING, config.seed)
 
         tested = proof.Partition(test, dataset.partitions[TESTING].labels, logits, audio)
-        proof.prove(self.started.folder.export, config, tested)
+        _, outputs = proof.prove(self.started.folder.export, config, tested)
+        return logits if outputs is None else outputs
 
     def _validate_on_device(self, dataset: Dataset, extract: Extract) -> None:
-        features = pipeline.partition_features(self.started.config, dataset, extract, VALIDATION)
+        features = self._features(dataset, extract, VALIDATION)
         folder, labels = self.started.folder, dataset.partitions[VALIDATION].labels
         run_folder.write_json(
             folder.path / summary.DEVICE_VALIDATION,
@@ -190,13 +243,8 @@ class Line:
         if self.sweep and found:
             self.sweep.report(step, found.accuracy)
 
-    @contextmanager
-    def _stage(self, name: str) -> Iterator[None]:
-        began, seconds = time.monotonic(), self.started.record.seconds
-        try:
-            yield
-        finally:
-            seconds[name] = seconds.get(name, 0.0) + time.monotonic() - began
+    def _stage(self, name: str) -> AbstractContextManager[None]:
+        return budget.stage(self.started.record.seconds, name)
 
 
 def _open_tracker(started: Started) -> process.Tracker | None:
@@ -209,14 +257,25 @@ def _open_tracker(started: Started) -> process.Tracker | None:
 
 def _close(started: Started, watch: Watch, tracker: process.Tracker | None, status: str, sweep: InSweep | None) -> None:
     """Write the report and the final state, and wait for the tracking process to have it all."""
-    started.record.status = status
-    started.folder.write_record(started.record)
+    folder, record = started.folder, started.record
+    record.status = status
+    folder.write_record(record)
     if status == FINISHED and not (sweep and started.config.tracking.enabled):  # else whoever tracks it writes it
-        report.write(started.folder)
-    trouble = tracker.finish(status) if tracker else None
+        with budget.stage(record.seconds, "report"):
+            report.write(folder)
+        folder.write_record(record)
+    trouble = _finish(started, tracker, status) if tracker else None
     if status == FINISHED and not sweep:
-        watch.say(summary.terminal(started.folder))
+        watch.say(summary.terminal(folder))
     if trouble:
         watch.say(f"kws_exp: {trouble}", "error")
     watch.close()
     started.lock.release()
+
+
+def _finish(started: Started, tracker: process.Tracker, status: str) -> str | None:
+    """End the tracking process, and write down how long that took."""
+    with budget.stage(started.record.seconds, "tracking"):
+        trouble = tracker.finish(status)
+    started.folder.write_record(started.record)
+    return trouble

@@ -10,6 +10,8 @@
     checkpoints/      step-00000400.npz ..., best.npz
     evaluation.json   the test partition (kws_exp.evaluate.Evaluation)
     export/           the device's files, manifest.json and proof.json
+    misheard.html     the misclassified test clips, to be listened to (kws_exp.misheard), counted in misheard.json
+    noise.json        accuracy on the test partition against the signal-to-noise ratio
     figures/ report.md
 
 Because the folder is complete in itself, a tracking server that fails costs nothing but its copy.

@@ -76,6 +76,7 @@ class Augment:
     # 100 and 0.1 to 160 and 0.15; 87.8 at 240 and 0.25), none on recorded speech, where it costs tiny_conv 2 points
     time_mask_ms: float | None = None  # longest stretch of frames hidden from the network
     frequency_mask: float | None = None  # widest band hidden, as a share of the bins
+    bank: int = 0  # variants of each clip made once, to draw from (kws_exp.bank); 0: a new one at every draw
 
 
 @dataclass
@@ -159,6 +160,7 @@ class Detector:
     hop_frames: int = 0  # frames from one run of the network to the next; 0: what comes next to 100 ms
     average_window_ms: int = 1000
     detection_threshold: int = 200  # of 255, for the average
+    thresholds: list[int] = field(default_factory=list)  # one for each label; empty: detection_threshold for all
     suppression_ms: int = 1500
     minimum_count: int = 3  # runs of the network in the window, below which nothing is detected
     repeat: bool = False  # True: a word may follow itself, as in micro_speech; False: only after another label

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from kws_exp import run_folder
+from kws_exp import budget, run_folder
 from kws_exp.evaluate import Evaluation, wilson
 from kws_exp.run_folder import RunFolder, RunRecord
 
@@ -47,7 +47,7 @@ def scores(folder: RunFolder, select: str) -> dict[str, float]:
 
 
 def terminal(folder: RunFolder) -> Group:
-    """Return what is printed at the end of a run: accuracies, sizes, where the run is and how to look at it."""
+    """Return what ends a run: accuracies, sizes, where the run is and how to look at it, and where its time went."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -58,7 +58,8 @@ def terminal(folder: RunFolder) -> Group:
         table.add_row(*row)
     lines = [f"{name}: {value}" for name, value in sizes(manifest)] if manifest else []
     lines += [*device_lines(proof["device"]), *proof["unfit"], *no_c(proof)[:1]] if proof else []
-    lines += [f"report: {folder.path / 'report.md'}", *_links(folder.record())]
+    record = folder.record()
+    lines += [f"report: {folder.path / 'report.md'}", *_links(record), f"time {budget.line(record.seconds)}"]
     return Group(*([table] if table.row_count else []), *map(Text, lines))
 
 

@@ -18,18 +18,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_exp import centring, checkpoint, features, optimizer, pipeline, run_folder
+from kws_exp import checkpoint, learner, optimizer, pipeline, run_folder
 from kws_exp.checkpoint import Checkpoint, Score
 from kws_exp.console import Watch
-from kws_exp.data import VALIDATION, Dataset
 from kws_exp.evaluate import Evaluation, score
-from kws_exp.features import Extract
 from kws_exp.run_folder import RunFolder
 from kws_exp.schema import Config
 from kws_exp.signals import StopRequest
 
 if TYPE_CHECKING:
     import keras
+
+
+Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # features (clips, frames, width) to logits
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Trained:
     steps: int
     best: Score | None
     seconds: float  # of this process's loop
+    predict: Predict  # of the model with the chosen weights
 
 
 @dataclass
@@ -61,8 +63,8 @@ class _Curves:
 
 def train(
     config: Config,
-    dataset: Dataset,
-    extract: Extract,
+    source: pipeline.Source,
+    validation: pipeline.Batch,
     model: keras.Model,
     folder: RunFolder,
     watch: Watch,
@@ -72,8 +74,8 @@ def train(
 
     Args:
         config: the experiment.
-        dataset: clips of all partitions.
-        extract: audio (batch, 16000) to features (batch, frames, width).
+        source: makes the batch of a step.
+        validation: features (clips, frames, width) and labels (clips,) of the validation partition.
         model: features (batch, frames, width, 1) to logits (batch, labels).
         folder: takes checkpoints and curves.
         watch: shows progress.
@@ -82,49 +84,52 @@ def train(
     Raises:
         KeyboardInterrupt: after Ctrl-C or SIGTERM, once the checkpoint is written.
     """
-    last = sum(config.train.steps)
-    update = optimizer.build(config.optimizer, config.train.steps)
+    settings = config.train
+    last = sum(settings.steps)
+    update = optimizer.build(config.optimizer, settings.steps)
     update.build(model.trainable_variables)
     state = {"model": model.variables, "optimizer": update.variables}
     meter = _Meter(config, watch)
     first, best = _resume(folder, state, meter)
-    validation = pipeline.partition_features(config, dataset, extract, VALIDATION)
-    predict, learn = predictor(model), _learner(config, model, update)
-    curves = _Curves(folder)
+    predict, learn = predictor(model), learner.build(config, model, update)
+    curves, pace = _Curves(folder), learner.Pace()
     started = time.monotonic()
     with (
         StopRequest() as stop,
         watch.progress() as line,
-        contextlib.closing(pipeline.batches(config, dataset, extract, first + 1, last)) as batches,
+        contextlib.closing(pipeline.groups(config, source, first + 1, last, lambda: pace.steps)) as groups,
     ):
         meter.since = time.monotonic()
-        for step, (features, labels) in enumerate(batches, start=first + 1):
-            loss, hits, rate = learn(features[..., None], labels)
-            meter.count(step, loss, hits, rate)
-            if step % config.train.log_interval == 0 or step == last:
-                curves.add(step, **meter.means(), train_learning_rate=float(rate))
-                line.update("training", step, last, f"rate {float(rate):.2g}  {meter.note}")
-            evaluates, found = step % config.train.eval_interval == 0 or step == last, None
+        for group in groups:
+            entered = time.monotonic()
+            learned = learn(group.features, group.labels)
+            pace.took(len(group.steps), time.monotonic() - entered)
+            step = group.steps[-1]
+            meter.count(group.steps, learned)
+            if step % settings.log_interval == 0 or step == last:
+                curves.add(step, **meter.means(), train_learning_rate=float(learned.rates[-1]))
+                line.update("training", step, last, f"rate {learned.rates[-1]:.2g}  {meter.note}")
+            evaluates, found = step % settings.eval_interval == 0 or step == last, None
             paused = time.monotonic()  # what follows is no training
             if evaluates:
-                found = _validate(predict, validation, dataset, step, curves, watch)
+                found = _validate(predict, validation, config.labels, step, curves, watch)
                 if found and found.beats(best):
                     best = found
                     checkpoint.save_best(folder.checkpoints, checkpoint.capture({"model": model.variables}))
-            if evaluates or step % config.train.save_interval == 0 or stop.requested:
+            if evaluates or step % settings.save_interval == 0 or stop.requested:
                 curves.write()
                 arrays = {**checkpoint.capture(state), **meter.pending()}
-                checkpoint.save(folder.checkpoints, Checkpoint(step, best, arrays), config.train.keep)
+                checkpoint.save(folder.checkpoints, Checkpoint(step, best, arrays), settings.keep)
                 saved(step, found)
             meter.since += time.monotonic() - paused
             if stop.requested:
                 raise KeyboardInterrupt
-    if config.train.select == "best" and best is not None:
+    if settings.select == "best" and best is not None:
         checkpoint.restore(checkpoint.load_best(folder.checkpoints), {"model": model.variables})
-    return Trained(last, best, time.monotonic() - started)
+    return Trained(last, best, time.monotonic() - started, predict)
 
 
-def predictor(model: keras.Model) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+def predictor(model: keras.Model) -> Predict:
     """Return a function from features (clips, frames, width) to logits (clips, labels)."""
     import tensorflow as tf
 
@@ -160,43 +165,17 @@ def _resume(folder: RunFolder, state: dict[str, Any], meter: _Meter) -> tuple[in
     return step, found.best
 
 
-def _learner(
-    config: Config, model: keras.Model, update: keras.optimizers.Optimizer
-) -> Callable[..., tuple[Any, Any, Any]]:
-    """Return the compiled step: features and labels to mean loss, number of right answers and learning rate."""
-    import keras
-    import tensorflow as tf
-
-    cross_entropy = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.train.label_smoothing)
-    size = len(config.labels)
-    values = features.input_range(config.features) if config.optimizer.centre_input else None
-    apply = centring.updater(update, model, values)
-
-    @tf.function(reduce_retracing=True)
-    def learn(features: Any, labels: Any) -> tuple[Any, Any, Any]:
-        rate = tf.identity(update.learning_rate)  # before the update counts the step
-        with tf.GradientTape() as tape:
-            logits = model(features, training=True)
-            loss = cross_entropy(tf.one_hot(labels, size), logits)
-            total = tf.add_n([loss, *model.losses])
-        gradients = tape.gradient(total, model.trainable_variables)
-        apply(gradients)
-        hits = tf.reduce_sum(tf.cast(tf.equal(tf.argmax(logits, axis=1), labels), tf.int32))
-        return loss, hits, rate
-
-    return learn
-
-
 def _validate(
-    predict: Callable[[NDArray[np.float32]], NDArray[np.float32]],
-    features: NDArray[np.float32],
-    dataset: Dataset,
+    predict: Predict,
+    validation: pipeline.Batch,
+    names: tuple[str, ...],
     step: int,
     curves: _Curves,
     watch: Watch,
 ) -> Score | None:
     """Score the validation partition; None where it has no clips."""
-    result = evaluate(predict(features), dataset.partitions[VALIDATION].labels, dataset.labels)
+    features, labels = validation
+    result = evaluate(predict(features), labels, names)
     if result.loss is None:
         return None
     curves.add(step, val_accuracy=result.accuracy, val_loss=result.loss)
@@ -218,14 +197,14 @@ class _Meter:
     since: float = field(default_factory=time.monotonic)
     timed: int = 0  # steps since then; fewer than losses after a resume
 
-    def count(self, step: int, loss: Any, hits: Any, rate: Any) -> None:
-        self.timed += 1
-        self.losses.append(loss)
-        self.hits.append(hits)
+    def count(self, steps: range, learned: learner.Learned) -> None:
+        self.timed += len(steps)
+        self.losses.extend(learned.losses)
+        self.hits.extend(learned.hits)
         if self.watch.verbosity == "debug":
-            accuracy = float(hits) / self.config.train.batch_size
-            message = f"step {step}: rate {float(rate):f}, accuracy {accuracy:.1%}, cross entropy {float(loss):f}"
-            self.watch.say(message, "debug")
+            for step, loss, hits, rate in zip(steps, *learned, strict=True):
+                accuracy = hits / self.config.train.batch_size
+                self.watch.say(f"step {step}: rate {rate:f}, accuracy {accuracy:.1%}, cross entropy {loss:f}", "debug")
 
     def pending(self) -> checkpoint.Arrays:
         """Return what is counted since the last point, for a checkpoint between two points."""

@@ -39,6 +39,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "augment.gain_db": (0, 40),
     "augment.time_mask_ms": (0, 1000),
     "augment.frequency_mask": (0, 1),
+    "augment.bank": (0, 1000),
     "train.batch_size": (1, 100_000),
     "train.eval_interval": (1, 10_000_000),
     "train.save_interval": (1, 10_000_000),
@@ -198,6 +199,22 @@ def _check_export(config: Config) -> None:
         _check_detector(config)
 
 
+def _check_thresholds(thresholds: Sequence[int], labels: Sequence[str]) -> None:
+    key = "export.detector.thresholds"
+    if thresholds and len(thresholds) != len(labels):
+        filled = [*thresholds, *[Detector.detection_threshold] * len(labels)][: len(labels)]
+        raise KwsError(
+            f"{key} must hold one number for each of {', '.join(labels)}, but holds {len(thresholds)}: "
+            f"write {key}=[{','.join(map(str, filled))}], or [] for detection_threshold"
+        )
+    clamped = [min(max(threshold, 0), 255) for threshold in thresholds]
+    if clamped != list(thresholds):
+        raise KwsError(
+            f"{key} must be from 0 to 255, but are [{','.join(map(str, thresholds))}]: "
+            f"the nearest is {key}=[{','.join(map(str, clamped))}]"
+        )
+
+
 def _check_detector(config: Config) -> None:
     from kws_exp.c99.settings import Settings  # a tenth of a second, for those alone who change a setting
 
@@ -207,6 +224,7 @@ def _check_detector(config: Config) -> None:
             f"export.detector.hop_frames={detector.hop_frames} must be at most {front_end.frames}, the frames of a "
             f"clip: take export.detector.hop_frames={front_end.frames}, or 0 to run the network ten times a second"
         )
+    _check_thresholds(detector.thresholds, config.labels)
     shape = (front_end.frames, front_end.width, front_end.stride_ms)
     runs = Settings(config.labels, SAMPLE_RATE, CLIP_SAMPLES, *shape, **asdict(detector)).results - 1
     if detector.minimum_count > runs:

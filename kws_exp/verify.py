@@ -81,10 +81,8 @@ def verify(folder: Path) -> Iterator[Finding]:
     if not (folder / "golden").is_dir():
         yield Finding("golden vectors", "not run: the export has none")
         return
-    from kws_exp import framework
     from kws_exp.proof import exported
 
-    framework.load()
     yield from exported.check(folder, manifest)
 
 

@@ -99,7 +99,7 @@ def _record(name: str, folder: RunFolder) -> dict[str, Any]:
             "skipped": {"yes/broken.wav": "not an audio file"},
         },
         "versions": {"python": "3.11.7", "tensorflow": "2.21.0"},
-        "seconds": {"data": 12.0, "training": 41.5, "evaluate": 1.2, "export": 14.0},
+        "seconds": {"data": 12.0, "training": 41.5, "evaluation": 1.2, "export": 14.0},
     }
 
 

@@ -115,6 +115,11 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("sweeps=smoke hydra.mode=RUN", "is for sweeps, and this is a single run"),
         ("--multirun seed=1,2 sweeper.n_trials=20", "sweeper.n_trials=20 is for sweeps"),
         ("sweeper.trial=1", "sweeper.trial=1 is set by a sweep, for its jobs: leave it out"),
+        (
+            "sweeper.trial=1 sweeper.study=NOSUCH",
+            "sweeper.trial=1 is set by a sweep, .* no trial 1 of the study 'NOSUCH' is under way in .*: leave both",
+        ),
+        ("sweeper.trial=1 sweeper.study=NOSUCH sweeper.storage=sqlite:///x.db", "is under way in sqlite:///x.db"),
         ("--multirun hydra/sweeper=kws_optuna seed=1,2 sweeper.trial=1", "sweeper.trial=1 is set by the sweep itself"),
         ("--multirun hydra/sweeper=kws_optuna seed=1,2 sweeper.study=../evil", "write sweeper.study=evil"),
         ("resume=latest words=[yes]", r"'words=\[yes\]' is given too"),

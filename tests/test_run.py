@@ -85,6 +85,7 @@ def finished(place: Path) -> RunFolder:
     assert "step 60: validation accuracy" in output
     assert "TensorFlow Lite Micro" in output
     assert "mlflow ui --backend-store-uri sqlite:" in output
+    assert re.search(r"\ntime \d+\.\d s: training ", output)
     return newest(place, "first")
 
 
@@ -120,6 +121,10 @@ def test_the_main_job_is_tracked(finished: RunFolder, place: Path) -> None:
     assert run.data.metrics["test/accuracy"] == pytest.approx(
         run_folder.read_json(finished.path / "evaluation.json")["accuracy"]
     )
+    parts = {name: run.data.metrics[f"seconds/{name}"] for name in record.seconds}
+    assert run.data.metrics["seconds/total"] == pytest.approx(sum(parts.values()))
+    assert {"imports", "data", "training", "export", "proof", "report", "tracking"} <= set(parts)
+    assert parts["tracking"] <= record.seconds["tracking"], "the last requests are not in what they send"
     artifacts = {item.path for item in client.list_artifacts(record.tracking_run_id)}
     assert {"export", "report.md", "config.yaml"} <= artifacts
     assert [step for step, _ in histories(place, finished)["train/loss"]] == list(range(5, 61, 5))

@@ -34,7 +34,7 @@ def test_scores_are_those_of_the_weights_that_are_kept(tmp_path: Path, select: s
         ("http://server:5000", "http://server:5000/#/runs/abc"),
     ],
 )
-def test_the_summary_ends_with_where_to_look(tmp_path: Path, uri: str, expected: str) -> None:
+def test_the_summary_ends_with_where_to_look_and_where_the_time_went(tmp_path: Path, uri: str, expected: str) -> None:
     folder = fake_run.make(tmp_path, tracking_run_id="abc", tracking_uri=uri)
     output = io.StringIO()
     console = Console(file=output, width=200)
@@ -44,3 +44,4 @@ def test_the_summary_ends_with_where_to_look(tmp_path: Path, uri: str, expected:
     assert "TensorFlow Lite Micro, int8" in shown
     assert "23,456 bytes" in shown
     assert str(folder.path / "report.md") in shown
+    assert shown.splitlines()[-1].startswith("time 68.7 s: training 41.5, all else 27.2 (data 12.0, evaluation 1.2,")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kws_exp import features, framework, models, run_folder
+from kws_exp import features, framework, learner, models, pipeline, run_folder
 from kws_exp.checkpoint import Score
 from kws_exp.console import Watch
 from kws_exp.data import Clips, Dataset, Partition
@@ -65,6 +65,12 @@ def configuration(model: Model, **settings: object) -> Config:
     )
 
 
+def inputs(config: Config, dataset: Dataset) -> tuple[pipeline.Source, pipeline.Batch]:
+    extract = features.build(config.features)
+    validation = pipeline.partition_features(config, dataset, extract, "validation")
+    return pipeline.fresh(config, dataset, extract), (validation, dataset.partitions["validation"].labels)
+
+
 def start(
     config: Config,
     dataset: Dataset,
@@ -75,7 +81,7 @@ def start(
     path.mkdir(exist_ok=True)
     framework.start(config.seed)
     model = models.build(config.model, config.features.frames, config.features.width, 4, config.seed)
-    train(config, dataset, features.build(config.features), model, RunFolder(path), Watch("error"), saved)
+    train(config, *inputs(config, dataset), model, RunFolder(path), Watch("error"), saved)
     return [np.asarray(variable) for variable in model.variables]
 
 
@@ -119,12 +125,24 @@ def test_stopped_and_resumed_equals_uninterrupted_bit_for_bit(
     assert confusions[0] == confusions[1]
 
 
+def test_steps_in_one_call_equal_steps_one_by_one(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configuration(DsCnn("ds_cnn", filters=16, blocks=2), log_interval=10)
+    several = start(config, dataset, tmp_path / "several")
+    monkeypatch.setattr(learner, "MOST_STEPS", 1)
+    single = start(config, dataset, tmp_path / "single")
+    for one, other in zip(several, single, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert curve(tmp_path / "several") == curve(tmp_path / "single")
+
+
 def test_it_learns_and_leaves_curves_and_checkpoints(dataset: Dataset, tmp_path: Path) -> None:
     config = configuration(TinyConv("tiny_conv"))
     framework.start(config.seed)
     model = models.build(config.model, 49, 40, 4, config.seed)
-    extract = features.build(config.features)
-    trained = train(config, dataset, extract, model, RunFolder(tmp_path), Watch("error"))
+    source, validation = inputs(config, dataset)
+    trained = train(config, source, validation, model, RunFolder(tmp_path), Watch("error"))
     assert trained.best is not None
     assert trained.best.accuracy > 0.9
     rows = curve(tmp_path)
@@ -143,14 +161,11 @@ def test_best_weights_are_chosen(dataset: Dataset, tmp_path: Path) -> None:
     config.optimizer = Optimizer("gradient_descent", learning_rate=[0.05, 1e9])
     framework.start(config.seed)
     model = models.build(config.model, 49, 40, 4, config.seed)
-    extract = features.build(config.features)
-    trained = train(config, dataset, extract, model, RunFolder(tmp_path), Watch("error"))
+    source, validation = inputs(config, dataset)
+    trained = train(config, source, validation, model, RunFolder(tmp_path), Watch("error"))
     assert trained.best is not None
     assert trained.best.step <= 30
-    from kws_exp import pipeline
-
-    validation = pipeline.partition_features(config, dataset, extract, "validation")
-    result = evaluate(predictor(model)(validation), dataset.partitions["validation"].labels, LABELS)
+    result = evaluate(predictor(model)(validation[0]), validation[1], LABELS)
     assert result.accuracy == trained.best.accuracy
 
 

@@ -97,7 +97,7 @@ def build(
 
     Args:
         folder: Where the sources are, and their headers.
-        sources: Their names in ``folder``, or full paths; what starts them is added.
+        sources: Their names in ``folder``, or full paths, also of what :func:`objects` made; what starts them is added.
         core: A key of :data:`CORES`.
         output: The ELF file to make.
         flags: Further flags of the compiler.
@@ -117,6 +117,17 @@ def build(
     ]
     every = [*FLAGS, *board.flags, *flags, *LINK, *places]
     return host.compile(folder, [*sources, *SOURCES], output, every, [COMPILER])
+
+
+def objects(
+    folder: Path, sources: Sequence[str | Path], core: str, scratch: Path, flags: Sequence[str] = ("-O2",)
+) -> list[Path]:
+    """Compile what several programs for a core share, into ``scratch``; arguments and errors as of :func:`build`."""
+    every = [*FLAGS, *CORES[core].flags, *flags, "-c"]
+    return [
+        host.compile(folder, [source], scratch.resolve() / f"{core}-{Path(source).stem}.o", every, [COMPILER])
+        for source in sources
+    ]
 
 
 def run(elf: Path, core: str, data: bytes = b"", timeout: float = 600) -> Run:

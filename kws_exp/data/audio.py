@@ -45,7 +45,9 @@ def read(path: Path) -> NDArray[np.int16]:
 def fit(samples: NDArray[np.int16]) -> NDArray[np.int16]:
     """Bring a recording to one second: zeros after a short one, the loudest second of a long one."""
     if len(samples) <= CLIP_SAMPLES:
-        return np.pad(samples, (0, CLIP_SAMPLES - len(samples)))
+        clip = np.zeros(CLIP_SAMPLES, np.int16)  # np.pad takes 50 us, as long as opening the file
+        clip[: len(samples)] = samples
+        return clip
     energy = np.cumsum(np.square(samples, dtype=np.float64))
     windows = energy[CLIP_SAMPLES - 1 :] - np.concatenate(([0.0], energy[:-CLIP_SAMPLES]))
     start = int(np.argmax(windows))

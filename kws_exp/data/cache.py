@@ -13,11 +13,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,9 @@ from kws_exp.schema import CLIP_SAMPLES
 
 FORMAT = 2  # part of the fingerprint: raise it when what is stored changes
 NOISE_FOLDER = "_background_noise_"
+TASK = 64  # files of a task: 2 MB decoded
 Progress = Callable[[int, int], None]
+Loaded = TypeVar("Loaded")
 
 
 @dataclass(frozen=True)
@@ -181,39 +184,49 @@ def _write_clips(
     skipped: dict[str, str],
     progress: Progress,
 ) -> list[dict[str, Any]]:
-    known = _known_rows(place, old)
+    known = _known_rows(old)
+    rows = _map(place, old).clips if old else None
 
-    def load(file: AudioFile) -> NDArray[np.int16] | str:
+    def load(file: AudioFile) -> tuple[NDArray[np.int16], str] | str:
         row = known.get((file.path, file.size, file.mtime_ns))
-        if row is not None:
-            return row
         try:
-            return audio.fit(audio.read(folder / file.path))
+            samples = audio.fit(audio.read(folder / file.path)) if rows is None or row is None else rows[row]
         except audio.UnreadableError as error:
             return str(error)
+        return samples, hashlib.blake2b(samples.data, digest_size=8).hexdigest()
 
     clips: list[dict[str, Any]] = []
     aside = place / f".clips-{os.getpid()}.i16"
     # libsndfile decodes without the interpreter's lock; written in order, since a full disk kills whoever writes to
     # a mapped file, but is an error for who writes to an open one
-    with aside.open("wb") as rows, ThreadPoolExecutor(cores()) as pool:
-        for done, (file, samples) in enumerate(zip(files, pool.map(load, files), strict=True), start=1):
-            if isinstance(samples, str):
-                skipped[file.path] = samples
+    with aside.open("wb") as output:
+        for done, (file, loaded) in enumerate(zip(files, _in_order(load, files), strict=True), start=1):
+            if isinstance(loaded, str):
+                skipped[file.path] = loaded
             else:
-                rows.write(samples.tobytes())
-                digest = hashlib.blake2b(samples.tobytes(), digest_size=8).hexdigest()
+                samples, digest = loaded
+                output.write(samples.data)
                 clips.append({"path": file.path, "size": file.size, "mtime_ns": file.mtime_ns, "digest": digest})
             progress(done, len(files))
     os.replace(aside, _array(place, "clips", fingerprint))
     return clips
 
 
-def _known_rows(place: Path, old: dict[str, Any] | None) -> dict[tuple[str, int, int], NDArray[np.int16]]:
-    if old is None or not old["clips"]:
-        return {}
-    rows = _map(place, old).clips
-    return {(clip["path"], clip["size"], clip["mtime_ns"]): rows[i] for i, clip in enumerate(old["clips"])}
+def _in_order(function: Callable[[AudioFile], Loaded], files: Sequence[AudioFile]) -> Iterator[Loaded]:
+    """Yield the function of each file, computed on all cores; few are held, however slow the disk that takes them."""
+    waiting: deque[Future[list[Loaded]]] = deque()
+    with ThreadPoolExecutor(cores()) as pool:
+        for start in range(0, len(files), TASK):
+            waiting.append(pool.submit(lambda part: [function(file) for file in part], files[start : start + TASK]))
+            if len(waiting) > 2 * cores():
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+
+
+def _known_rows(old: dict[str, Any] | None) -> dict[tuple[str, int, int], int]:
+    clips = old["clips"] if old else []
+    return {(clip["path"], clip["size"], clip["mtime_ns"]): row for row, clip in enumerate(clips)}
 
 
 def _write_noise(

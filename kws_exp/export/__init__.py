@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kws_exp import features, schema
-from kws_exp.export import child, flatbuffer, graph, manifest
+from kws_exp.export import child, convert, flatbuffer, graph, manifest
 from kws_exp.export.quantize import dequantize, quantize, span
 
 __all__ = ["Exported", "dequantize", "export", "quantize"]
@@ -83,6 +83,10 @@ def export(
 def _convert(model: Any, calibration: NDArray[np.float32], folder: Path) -> None:
     graph.save(model, folder)
     np.save(folder / "calibration.npy", np.asarray(calibration, np.float32))
-    child.run("kws_exp.export.convert", folder, what="TensorFlow's converter")
+    if convert.harmless(model):
+        with convert.quiet():
+            convert.main(folder)
+    else:
+        child.run("kws_exp.export.convert", folder, what="TensorFlow's converter")
     for name in ("graph.pb", "calibration.npy"):
         (folder / name).unlink()

@@ -1,21 +1,43 @@
 """``python -m kws_exp.export.convert FOLDER``: frozen graph to float and int8 TensorFlow Lite files.
 
 Reads ``graph.pb`` (:mod:`kws_exp.export.graph`) and ``calibration.npy``, writes ``model_float.tflite`` and
-``model_int8.tflite``, int8 in and out. It is a process of its own because the converter of TensorFlow 2.21
-dies of a segmentation fault on some layers, recurrent ones among them.
+``model_int8.tflite``, int8 in and out. It can be a process of its own because the converter of TensorFlow 2.21
+dies of a segmentation fault on some layers, recurrent ones among them; that costs 3 s, so what is known to be
+:func:`harmless` is converted in the process that trained it.
 """
 
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kws_exp import framework
 from kws_exp.export.graph import INPUT, OUTPUT
+
+HARMLESS = (  # layers on which the converter, which is C++, has not crashed yet
+    *("InputLayer", "Conv2D", "DepthwiseConv2D", "Dense", "BatchNormalization", "ReLU", "Activation", "Dropout"),
+    *("Flatten", "Add", "AveragePooling2D", "MaxPooling2D", "GlobalAveragePooling2D"),
+)
+
+
+def harmless(model: Any) -> bool:
+    """Tell whether all layers of a Keras model may be converted in this process."""
+    return all(type(layer).__name__ in HARMLESS for layer in model.layers)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep TensorFlow's converter from talking of itself."""
+    with warnings.catch_warnings(), framework.no_stderr():
+        warnings.simplefilter("ignore")  # of inputs without statistics
+        yield
 
 
 def main(folder: Path) -> None:

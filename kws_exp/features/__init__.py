@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from kws_exp.errors import KwsError, nearest
 from kws_exp.features import average, log_mel, mfcc, micro
-from kws_exp.features.spectrogram import Extract
+from kws_exp.features.spectrogram import Compact, Extract
 from kws_exp.schema import Features, InputRange
 
-__all__ = ["FRONT_ENDS", "Extract", "FrontEnd", "build", "input_range", "validate"]
+__all__ = ["FRONT_ENDS", "Extract", "FrontEnd", "build", "compact", "input_range", "validate"]
 
 
 class FrontEnd(NamedTuple):
@@ -27,10 +29,11 @@ class FrontEnd(NamedTuple):
     validate: Callable[[Any], None]
     build: Callable[[Any], Extract]
     input_range: Callable[[Any], InputRange] | None = None  # None: as the values come
+    compact: Callable[[Any], Compact] | None = None  # None: 32 bits a value
 
 
 FRONT_ENDS: dict[str, FrontEnd] = {
-    "micro": FrontEnd(micro.Micro, micro.validate, micro.build, micro.input_range),
+    "micro": FrontEnd(micro.Micro, micro.validate, micro.build, micro.input_range, micro.compact),
     "mfcc": FrontEnd(mfcc.Mfcc, mfcc.validate, mfcc.build),
     "average": FrontEnd(average.Average, average.validate, average.build),
     "log_mel": FrontEnd(log_mel.LogMel, log_mel.validate, log_mel.build),
@@ -62,3 +65,9 @@ def input_range(settings: Features) -> InputRange | None:
     """Return what values the network's input has, if the front end fixes them."""
     fixed = FRONT_ENDS[settings.name].input_range
     return fixed(settings) if fixed else None
+
+
+def compact(settings: Features) -> Compact:
+    """Return how a front end's features are kept on disk: no value changes on the way there and back."""
+    kept = FRONT_ENDS[settings.name].compact
+    return kept(settings) if kept else Compact(np.float32, np.asarray, np.asarray)

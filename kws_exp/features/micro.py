@@ -111,8 +111,10 @@ def build(settings: Micro) -> spectrogram.Extract:
 
 
 def samples(audio: NDArray[np.float32]) -> NDArray[np.int16]:
-    """Return audio in [-1, 1] as the microphone gives it (any shape)."""
-    return np.clip(np.rint(audio * np.float32(32768)), -32768, 32767).astype(np.int16)
+    """Return audio (clips, samples) in [-1, 1] as the microphone gives it."""
+    from kws_exp.features import micro_kernel
+
+    return np.asarray(micro_kernel.pcm(audio), np.int16)
 
 
 def pcm_features(settings: Micro) -> Callable[[NDArray[np.int16]], NDArray[np.uint16]]:
@@ -138,6 +140,16 @@ def quantize(features: NDArray[np.uint16], settings: Micro) -> NDArray[np.int8]:
 def dequantize(levels: NDArray[np.int8], settings: Micro) -> NDArray[np.float32]:
     """Return what the network's input stands for, from 0 to 255/256 of ``ceiling`` (any shape)."""
     return (levels.astype(np.float32) + np.float32(LEVELS // 2)) * np.float32(settings.ceiling / LEVELS)
+
+
+def compact(settings: Micro) -> spectrogram.Compact:
+    """Return how features are kept: as the int8 levels that they are."""
+
+    def encode(features: NDArray[np.float32]) -> NDArray[np.int8]:
+        levels = np.rint(features / np.float32(settings.ceiling / LEVELS)) - LEVELS // 2
+        return np.asarray(levels, np.int8)
+
+    return spectrogram.Compact(np.int8, encode, lambda levels: dequantize(levels, settings))
 
 
 def input_range(settings: Micro) -> InputRange:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -24,6 +25,15 @@ from kws_exp.schema import CLIP_SAMPLES, SAMPLE_RATE, Features
 
 Extract = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Audio (batch, samples) float32 in [-1, 1) to features (batch, frames, width) float32."""
+
+
+class Compact(NamedTuple):
+    """Features as they are kept on disk."""
+
+    dtype: type[np.generic]
+    encode: Callable[[NDArray[Any]], NDArray[Any]]  # from what the network gets
+    decode: Callable[[NDArray[Any]], NDArray[np.float32]]  # and back
+
 
 BLOCK_FRAMES = 200  # 0.4 MB of frames, 0.4 MB of spectra: in the second-level cache, 30 % faster than 4,900
 BLAS_THREADS_FROM = 4 * 65_536  # multiply-adds; OpenBLAS, interface/gemm.c: SMP_THRESHOLD_MIN x 4

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import tempfile
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +24,6 @@ if TYPE_CHECKING:
 SEED = 0
 STEP = 1e-3  # largest, from a weight's initial value
 CLIPS, LOUDEST = 2, 0.01  # of the calibration: scores this close to each other need the device's largest softmax table
-# On these the converter, which is C++, has not crashed yet; others take it in a process of its own, which costs 3 s.
-HARMLESS = (
-    *("InputLayer", "Conv2D", "DepthwiseConv2D", "Dense", "BatchNormalization", "ReLU", "Activation", "Dropout"),
-    *("Flatten", "Add", "AveragePooling2D", "MaxPooling2D", "GlobalAveragePooling2D"),
-)
 
 
 def build(config: schema.Config) -> keras.Model:
@@ -58,11 +52,12 @@ def int8(model: keras.Model, settings: schema.Features) -> bytes:
     """Return ``model_int8.tflite`` of a network for the features of ``settings``.
 
     Raises:
-        KwsError: The converter failed on a layer that is not in :data:`HARMLESS`.
+        KwsError: The converter failed on a layer that is not known to be harmless.
     """
     frozen, clips = _frozen(model), calibration(settings)
-    if all(type(layer).__name__ in HARMLESS for layer in model.layers):
-        return _converted(frozen, clips)
+    if convert.harmless(model):
+        with convert.quiet():
+            return convert.to_int8(convert.imported(frozen), clips)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "graph.pb").write_bytes(frozen.SerializeToString(deterministic=True))
@@ -85,10 +80,3 @@ def _frozen(model: keras.Model) -> Any:
 
     scores = tf.function(graph.scores(model), input_signature=graph.signature(model))
     return graph.frozen(scores.get_concrete_function())
-
-
-def _converted(frozen: Any, clips: NDArray[np.float32]) -> bytes:
-    """Convert in this process, as :mod:`kws_exp.export.convert` does in its own."""
-    with warnings.catch_warnings(), framework.no_stderr():
-        warnings.simplefilter("ignore")  # of inputs without statistics
-        return convert.to_int8(convert.imported(frozen), clips)

@@ -37,13 +37,15 @@ def build(settings: DsCnn, frames: int, width: int, classes: int) -> keras.Model
     """Return the network from (batch, frames, width, 1) features to (batch, classes) logits."""
     import keras
 
+    from kws_exp.models.dropout import Dropout
+
     inputs = keras.Input((frames, width, 1), name="features")
     hidden = _pointwise(inputs, settings, "conv", kernel=(10, 4), stride=2)
-    hidden = keras.layers.Dropout(settings.dropout, name="conv_dropout")(hidden)
+    hidden = Dropout(settings.dropout, name="conv_dropout")(hidden)
     for number in range(1, settings.blocks + 1):
         hidden = _depthwise(hidden, settings, f"depthwise_{number}")
         hidden = _pointwise(hidden, settings, f"pointwise_{number}")
-    hidden = keras.layers.Dropout(settings.head_dropout, name="head_dropout")(hidden)
+    hidden = Dropout(settings.head_dropout, name="head_dropout")(hidden)
     window = (max(1, frames // 2), max(1, width // 2))
     hidden = keras.layers.AveragePooling2D(window, name="pool")(hidden)
     flat = keras.layers.Flatten(name="flatten")(hidden)
@@ -80,5 +82,7 @@ def _normalise(inputs: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """Batch normalisation and ReLU; the converter folds both into the convolution before them."""
     import keras
 
-    normal = keras.layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_norm")(inputs)
+    from kws_exp.models.batch_normalization import BatchNormalization
+
+    normal = BatchNormalization(momentum=MOMENTUM, name=f"{name}_norm")(inputs)
     return keras.layers.ReLU(name=f"{name}_relu")(normal)

@@ -26,6 +26,8 @@ def conv_relu(
     """Convolve (batch, frames, width, channels) with ``filters`` kernels, then ReLU and dropout."""
     import keras
 
+    from kws_exp.models.dropout import Dropout
+
     outputs = keras.layers.Conv2D(
         filters,
         kernel,
@@ -35,7 +37,7 @@ def conv_relu(
         kernel_initializer=keras.initializers.TruncatedNormal(stddev=STDDEV),
         name=name,
     )(inputs)
-    return keras.layers.Dropout(dropout, name=f"{name}_dropout")(outputs)
+    return Dropout(dropout, name=f"{name}_dropout")(outputs)
 
 
 def dense(inputs: keras.KerasTensor, units: int, name: str, stddev: float = STDDEV) -> keras.KerasTensor:

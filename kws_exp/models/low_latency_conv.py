@@ -32,11 +32,13 @@ def build(settings: LowLatencyConv, frames: int, width: int, classes: int) -> ke
     """Return the network from (batch, frames, width, 1) features to (batch, classes) logits."""
     import keras
 
+    from kws_exp.models.dropout import Dropout
+
     kernel = (frames, settings.kernel_width)
     inputs = keras.Input((frames, width, 1), name="features")
     heard = layers.conv_relu(inputs, settings.filters, kernel, settings.dropout, "conv", padding="valid")
     hidden = keras.layers.Flatten(name="flatten")(heard)
     for name in ("first_dense", "second_dense"):
         hidden = layers.dense(hidden, settings.units, name)
-        hidden = keras.layers.Dropout(settings.dropout, name=f"{name}_dropout")(hidden)
+        hidden = Dropout(settings.dropout, name=f"{name}_dropout")(hidden)
     return keras.Model(inputs, layers.dense(hidden, classes, "logits"), name=settings.name)

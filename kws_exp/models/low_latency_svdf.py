@@ -32,15 +32,17 @@ def build(settings: LowLatencySvdf, frames: int, width: int, classes: int) -> ke
     """Return the network from (batch, frames, width, 1) features to (batch, classes) logits."""
     import keras
 
+    from kws_exp.models.dropout import Dropout
+
     inputs = keras.Input((frames, width, 1), name="features")
     ranks = [_rank(inputs, settings.filters, number) for number in range(1, settings.rank + 1)]
     summed = keras.layers.Add(name="sum")(ranks) if len(ranks) > 1 else ranks[0]
     hidden = keras.layers.ReLU(name="relu")(summed)
-    hidden = keras.layers.Dropout(settings.dropout, name="relu_dropout")(hidden)
+    hidden = Dropout(settings.dropout, name="relu_dropout")(hidden)
     hidden = keras.layers.Flatten(name="flatten")(hidden)
     for name in ("first_dense", "second_dense"):
         hidden = layers.dense(hidden, settings.units, name)
-        hidden = keras.layers.Dropout(settings.dropout, name=f"{name}_dropout")(hidden)
+        hidden = Dropout(settings.dropout, name=f"{name}_dropout")(hidden)
     return keras.Model(inputs, layers.dense(hidden, classes, "logits"), name=settings.name)
 
 

@@ -7,8 +7,10 @@ output. The right bytes come from training's own front end and from TensorFlow L
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ from kws_exp.features import micro
 from kws_exp.proof import cores, latency, program
 from kws_exp.proof.finding import DIFFERENT, EQUAL
 from kws_exp.proof.program import Compared, Shapes
+
+Chunk = tuple[NDArray[Any], dict[str, NDArray[Any]]]  # clips, and the right bytes of each stage
 
 
 @dataclass(frozen=True)
@@ -70,41 +74,47 @@ def compare(
     scope = "from the network's input to its output" if made.network_only else "from samples to the network's output"
     if not (folder / "c99").is_dir():
         return Device(scope, "not run: no C was generated", emulation="not run: no C was generated")
-    told, compared, first = _on_host(folder, manifest, made, expected, emulated_clips)
-    emulation, results = _on_cores(folder, manifest, made, first, list(emulated))
+    chunks = iter(_chunks(manifest, made, expected))
+    some = _first(chunks, emulated_clips)
+    with ThreadPoolExecutor(1) as beside:  # each has stretches in which it keeps one core busy
+        running = beside.submit(_on_host, folder, made, chain(some, chunks))
+        emulation, results = _on_cores(folder, manifest, made, _joined(some, emulated_clips), list(emulated))
+        told, compared = running.result()
     return Device(scope, told, compared.clips, compared.compared, compared.different, emulation, tuple(results))
 
 
-def _on_host(
-    folder: Path, manifest: Mapping[str, Any], made: Shapes, expected: Expected, keep: int
-) -> tuple[str, Compared, tuple[NDArray[Any], dict[str, NDArray[Any]]]]:
-    """Compare all clips; also return the first ``keep`` with their right bytes, for the cores."""
+def _on_host(folder: Path, made: Shapes, chunks: Iterable[Chunk]) -> tuple[str, Compared]:
+    """Compare all clips."""
     compared = Compared(0, {}, {})
-    kept: list[tuple[NDArray[Any], dict[str, NDArray[Any]]]] = []
-    told = "not run: no C compiler was found" if host.compiler() is None else EQUAL
+    if host.compiler() is None:
+        return "not run: no C compiler was found", compared
     with tempfile.TemporaryDirectory() as scratch:
-        binary = None
         try:
-            binary = program.on_host(folder / "c99", made, Path(scratch)) if told == EQUAL else None
-            for clips, right in _chunks(manifest, made, expected):
-                if sum(len(chunk) for chunk, _ in kept) < keep:
-                    kept.append((clips, right))
-                elif binary is None:
-                    break
-                if binary:
-                    compared.add(Compared.of(program.run(binary, made, clips), right))
+            binary = program.on_host(folder / "c99", made, Path(scratch))
+            for clips, right in chunks:
+                compared.add(Compared.of(program.run(binary, made, clips), right))
         except KwsError as error:
-            told = f"failed: {error}"
-    if told == EQUAL and not compared.equal:
-        told = DIFFERENT
-    clips = np.concatenate([chunk for chunk, _ in kept])[:keep]
-    right = {stage: np.concatenate([chunk[stage] for _, chunk in kept])[:keep] for stage in kept[0][1]}
-    return told, compared, (clips, right)
+            return f"failed: {error}", compared
+    return EQUAL if compared.equal else DIFFERENT, compared
 
 
-def _chunks(
-    manifest: Mapping[str, Any], made: Shapes, expected: Expected
-) -> Iterable[tuple[NDArray[Any], dict[str, NDArray[Any]]]]:
+def _first(chunks: Iterable[Chunk], count: int) -> list[Chunk]:
+    """Take chunks until there are ``count`` clips, or all."""
+    taken: list[Chunk] = []
+    for chunk in chunks:
+        taken.append(chunk)
+        if sum(len(clips) for clips, _ in taken) >= count:
+            break
+    return taken
+
+
+def _joined(chunks: Sequence[Chunk], count: int) -> Chunk:
+    """Return the first ``count`` clips of all chunks, with their right bytes."""
+    clips = np.concatenate([clips for clips, _ in chunks])[:count]
+    return clips, {stage: np.concatenate([right[stage] for _, right in chunks])[:count] for stage in chunks[0][1]}
+
+
+def _chunks(manifest: Mapping[str, Any], made: Shapes, expected: Expected) -> Iterable[Chunk]:
     """Yield clips and their right bytes, chunk by chunk."""
     if made.network_only:
         yield expected.inputs, {"outputs": expected.outputs}
@@ -121,7 +131,7 @@ def _on_cores(
     folder: Path,
     manifest: Mapping[str, Any],
     made: Shapes,
-    clips: tuple[NDArray[Any], dict[str, NDArray[Any]]],
+    clips: Chunk,
     names: list[str],
 ) -> tuple[str, list[cores.Core]]:
     if not names:

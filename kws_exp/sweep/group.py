@@ -50,6 +50,7 @@ class Group:
         self.tracking_run_id: str | None = None
         self.artist: threading.Thread | None = None
         self.is_open = False
+        self.best: int | None = None  # number of the trial in best.yaml
         self.folder = RunFolder(Path(plan.config.output_dir) / "sweeps" / name)
         try:
             self.folder.path.mkdir(parents=True, exist_ok=True)
@@ -172,16 +173,20 @@ class Group:
         run_folder.write_text(folder / "report.md", text)
         run_folder.write_text(folder / "leaderboard.csv", leaderboard.csv(rows, objectives))
         best = ranking.winner(rows)
-        if best:
-            params = cast("Values", best.params)
-            config = configuration.from_hydra(configuration.compose(self.plan.overrides(params)))
-            header = f"The best trial of {study.name}: number {best.number}, {_scores(best, self.plan)}."
-            config.export.enabled = True  # whoever trains the best again wants it on a device
-            run_folder.write_text(folder / "best.yaml", configuration.to_experiment(config, header))
+        if best and best.number != self.best:
+            self._write_best(best)
         metrics = {f"trials/{name}": float(getattr(counts, name)) for name in COUNTED}
         metrics["trials/seconds"] = spent
         metrics |= {f"best/{name}": value for name, value in _best_values(best, self.plan).items()}
         run_folder.write_json(folder / run_folder.SWEEP, {"study": study.name, "metrics": metrics})
+
+    def _write_best(self, best: ranking.Row) -> None:
+        params = cast("Values", best.params)
+        config = configuration.from_hydra(configuration.compose(self.plan.overrides(params)))
+        header = f"The best trial of {self.folder.path.name}: number {best.number}, {_scores(best, self.plan)}."
+        config.export.enabled = True  # whoever trains the best again wants it on a device
+        run_folder.write_text(self.folder.path / "best.yaml", configuration.to_experiment(config, header))
+        self.best = best.number
 
     def _last_words(self, study: Study) -> str:
         folder = self.folder.path

@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from optuna.storages import BaseStorage
+from optuna.trial import Trial, TrialState
 
 from kws_exp import config as configuration
 from kws_exp.errors import KwsError
 from kws_exp.run_folder import RunFolder
 from kws_exp.schema import Config, Sweeper
-from kws_exp.sweep.group import Group
-from kws_exp.sweep.outcome import FAILED, STOPPED, Outcome
+from kws_exp.sweep import storage
+from kws_exp.sweep.outcome import FAILED, STOPPED, Outcome, told
 from kws_exp.sweep.plan import Plan
 from kws_exp.sweep.study import BEAT_SECONDS, TRACKING, Study
+from kws_exp.sweep.teller import Teller
 
 BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
@@ -38,16 +41,16 @@ def other_than_basic(hydra_context: Any, task_function: Any, hydra_config: Any) 
     )
 
 
-def run(launcher: Any, plan: Plan, study: Study, group: Group) -> None:
+def run(launcher: Any, plan: Plan, study: Study, teller: Teller) -> None:
     """Run all waiting trials in batches of ``sweeper.workers``, each of which lasts as long as its longest trial.
 
     Raises:
         KwsError: too many trials failed.
         KeyboardInterrupt: after Ctrl-C; the same command goes on.
     """
-    done, failures = 0, 0
+    done = 0
     while True:
-        claimed = [trial for _ in range(plan.workers) if (trial := study.claim()) is not None]
+        claimed = _claimed(plan.workers, study, teller)
         if not claimed and not study.take_over():
             return
         batch = [
@@ -57,20 +60,19 @@ def run(launcher: Any, plan: Plan, study: Study, group: Group) -> None:
         outcomes = _launched(launcher, batch, done, study) if batch else []
         done += len(batch)
         for trial, outcome in zip(claimed, outcomes, strict=True):
-            if outcome.state == STOPPED:
-                study.give_back(study.frozen(trial.number))
-            else:
-                study.tell(trial, outcome)
-                group.ended(study.frozen(trial.number), study)
+            teller.show(teller.end(trial, outcome))
         if any(outcome.state == STOPPED for outcome in outcomes):
             raise KeyboardInterrupt
-        failures += sum(outcome.state == FAILED for outcome in outcomes)
-        if failures >= plan.settings.max_failures:
-            raise KwsError(
-                f"{failures} trials failed, which is sweeper.max_failures; their reasons are in "
-                f"{group.folder.path / 'report.md'}: mend that and give the same command again with "
-                "sweeper.retry_failed=true"
-            )
+        teller.give_up()
+
+
+def _claimed(most: int, study: Study, teller: Teller) -> list[Trial]:
+    """Claim the trials of a batch."""
+    claimed: list[Trial] = []
+    while len(claimed) < most and (trial := study.claim()) is not None:
+        if not teller.known(trial):
+            claimed.append(trial)
+    return claimed
 
 
 def _launched(launcher: Any, batch: Sequence[Sequence[str]], first: int, study: Study) -> list[Outcome]:
@@ -81,7 +83,8 @@ def _launched(launcher: Any, batch: Sequence[Sequence[str]], first: int, study: 
     except KeyboardInterrupt:
         return [Outcome(STOPPED)] * len(batch)
     except Exception as error:
-        return [Outcome(FAILED, reason=f"the launcher failed: {_told(error)}")] * len(batch)
+        # a remote error's text is a whole traceback, whose last line says what it was
+        return [Outcome(FAILED, reason=f"the launcher failed: {told(error, line=-1)}")] * len(batch)
 
 
 @contextmanager
@@ -105,15 +108,13 @@ def _beating(study: Study) -> Iterator[None]:
 
 def job(config: Config, settings: Sweeper) -> Outcome:
     """Run the trial that a launcher's job is for, in the job's own process."""
-    from kws_exp.sweep import storage, trial
+    from kws_exp.sweep import trial
 
     overrides = [item for item in HydraConfig.get().overrides.task if not item.startswith("sweeper.trial=")]
     configuration.initialize()
     resolved = storage.resolve(settings.storage, config.output_dir)
     assert settings.study is not None and settings.trial is not None
-    opened = storage.open_storage(resolved)
-    study_id = opened.get_study_id_from_name(settings.study)
-    number = opened.get_trial_id_from_study_id_trial_number(study_id, settings.trial)
+    opened, study_id, number = _found(resolved, settings.study, settings.trial)
     runs = opened.get_trial_user_attrs(number).get("runs", ())
     group = opened.get_study_user_attrs(study_id).get(TRACKING)
     outcome = trial.run(trial.job(resolved, settings.study, settings.trial, overrides, settings, group, runs))
@@ -121,6 +122,25 @@ def job(config: Config, settings: Sweeper) -> Outcome:
     if config.tracking.enabled and not (output_dir / "sweeps" / settings.study / "run.json").exists():
         _send([output_dir / "runs" / name for name in opened.get_trial(number).user_attrs.get("runs", ())], config)
     return outcome
+
+
+def _found(resolved: str, study: str, trial: int) -> tuple[BaseStorage, int, int]:
+    """Return the storage, and there the ids of the study and the trial that a job is for.
+
+    Raises:
+        KwsError: there is no such trial under way, as when the settings are given by hand.
+    """
+    if storage.exists(resolved):
+        opened = storage.open_storage(resolved)
+        with suppress(KeyError):
+            study_id = opened.get_study_id_from_name(study)
+            number = opened.get_trial_id_from_study_id_trial_number(study_id, trial)
+            if opened.get_trial(number).state == TrialState.RUNNING:
+                return opened, study_id, number
+    raise KwsError(
+        f"sweeper.trial={trial} is set by a sweep, for its jobs, and no trial {trial} of the study '{study}' is under "
+        f"way in {storage.shown(resolved)}: leave both settings out"
+    )
 
 
 def _send(runs: Sequence[Path], config: Config) -> None:
@@ -137,10 +157,5 @@ def _outcome(returned: Any) -> Outcome:
     try:
         value = returned.return_value  # raises what the job raised
     except Exception as error:
-        return Outcome(FAILED, reason=_told(error))
+        return Outcome(FAILED, reason=told(error))
     return value if isinstance(value, Outcome) else Outcome(FAILED, reason="the job returned nothing")
-
-
-def _told(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[-1].strip()}"

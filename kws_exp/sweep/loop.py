@@ -10,27 +10,29 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from optuna.trial import FrozenTrial, Trial
 
-from kws_exp import data, run_folder
+from kws_exp import data
 from kws_exp.cpu import cores
 from kws_exp.errors import KwsError
 from kws_exp.signals import StopRequest
+from kws_exp.sweep import identity, samplers, show, storage
 from kws_exp.sweep import plan as plans
-from kws_exp.sweep import samplers, show, storage
 from kws_exp.sweep import study as studies
 from kws_exp.sweep.group import Group
-from kws_exp.sweep.outcome import FAILED, STOPPED, Outcome
+from kws_exp.sweep.outcome import FAILED, STOPPED
 from kws_exp.sweep.plan import Plan
 from kws_exp.sweep.study import Study
+from kws_exp.sweep.teller import Teller
 from kws_exp.sweep.trial import job
 from kws_exp.sweep.workers import STOP_SECONDS, Slot
 
-TICK_SECONDS = 0.05  # between looks at the workers
+TICK_SECONDS = 0.05  # between looks at all else, while no trial ends
 IDLE_SECONDS = 1.0  # until the storage is asked again for a trial, once it had none
 FOLLOW_SECONDS = 1.0  # between looks for runs that have begun
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -71,11 +73,11 @@ def _run(plan: Plan, hydra_context: Any, task_function: Any, hydra_config: Any) 
 
         launcher = launch.other_than_basic(hydra_context, task_function, hydra_config)
         if launcher is not None:
-            launch.run(launcher, plan, study, group)
+            launch.run(launcher, plan, study, Teller(study, group, plan.settings.max_failures))
         else:
             sources = hydra_config.hydra.runtime.config_sources
             own = tuple(source.path for source in sources if source.provider == "command-line")
-            Loop(plan, study, group, own).run()
+            Loop(plan, study, group, Teller(study, group, plan.settings.max_failures), own).run()
 
 
 @contextmanager
@@ -83,14 +85,14 @@ def opened(plan: Plan) -> Iterator[tuple[Study, Group]]:
     """Open the study and the folder of a sweep; close both, whatever happens."""
     settings = plan.settings
     opened_storage = storage.open_storage(plan.storage)
-    name = settings.study or studies.default_name(plan.sweep, plan.identity)
+    name = settings.study or identity.default_name(plan.sweep, plan.identity)
     group = Group(plan, name)
     sampler = None  # made once the study tells how many parents it has had
     pruner = samplers.pruner(settings.pruner, settings.pruner_options, plan.config.train.eval_interval, plan.steps)
     study = studies.open_study(
         opened_storage, name, plan.identity, plan.objectives, plan.space, sampler, pruner, group.folder.path
     )
-    study.sampler = samplers.sampler(settings.sampler, settings.sampler_options, plan.config.seed + study.ordinal())
+    study.sampler = samplers.sampler(settings.sampler, settings.sampler_options, plan.config.seed + study.before)
     try:
         study.top_up(plan.wanted, plan.baselines, settings.retry_failed)
         study.take_over()
@@ -108,10 +110,10 @@ class Loop:
     plan: Plan
     study: Study
     group: Group
+    teller: Teller
     config_dirs: tuple[str, ...] = ()  # of the user, beside conf/
     slots: list[Slot] = field(default_factory=list)
     trials: dict[int, Trial] = field(default_factory=dict)  # by number of the slot
-    failures: list[str] = field(default_factory=list)
     watched: float = 0.0
     followed: float = 0.0
     idle_until: float = 0.0
@@ -135,7 +137,7 @@ class Loop:
                 with show.live(self.group.watch) as screen:
                     while not stop.requested and self._turn():
                         screen.update(self._view)
-                        time.sleep(TICK_SECONDS)
+                        self._pause()
                 if stop.requested:
                     self._stop()
                     raise KeyboardInterrupt
@@ -143,7 +145,15 @@ class Loop:
             for slot in self.slots:
                 slot.kill()
             for trial in self.trials.values():  # only after trouble: what ends well is told
-                self._give_back(trial)
+                self.teller.give_back(trial)
+
+    def _pause(self) -> None:
+        """Wait until a trial ends, but no longer than a tick."""
+        futures = [slot.future for slot in self.slots if slot.future]
+        if futures:
+            wait(futures, TICK_SECONDS, FIRST_COMPLETED)
+        else:
+            time.sleep(TICK_SECONDS)
 
     def _turn(self) -> bool:
         """Do what can be done now; tell whether there is more to come."""
@@ -153,10 +163,9 @@ class Loop:
             ended = self._collect(slot) if slot.busy else None
             if not slot.busy and asking:
                 self._supply(slot)
-            if ended is not None:
-                self.group.ended(ended, self.study)
+            self.teller.show(ended)
         self._follow()
-        self._give_up()
+        self.teller.give_up()
         if self.trials or not asking:
             return True
         if time.monotonic() - self.watched > WATCH_SECONDS:
@@ -169,10 +178,7 @@ class Loop:
         if trial is None:
             self.idle_until = time.monotonic() + IDLE_SECONDS
             return
-        twin = self.study.twin(trial)
-        if twin is not None:
-            self.study.tell(trial, Outcome.again(twin))
-            self.group.ended(self.study.frozen(trial.number), self.study)
+        if self.teller.known(trial):
             return
         overrides = self.plan.overrides(trial.params)
         self.trials[slot.number] = trial
@@ -181,20 +187,9 @@ class Loop:
         slot.submit(job(self.plan.storage, self.study.name, trial.number, overrides, settings, group, runs))
 
     def _collect(self, slot: Slot) -> FrozenTrial | None:
-        """Tell the study of a worker's outcome, if there is one; return the trial."""
+        """Tell of a worker's outcome, if there is one; return the trial that has ended."""
         outcome = slot.done(self.plan.settings.trial_timeout)
-        if outcome is None:
-            return None
-        trial = self.trials.pop(slot.number)
-        if outcome.state == STOPPED:
-            self._give_back(trial)
-            return None
-        self.study.tell(trial, outcome)
-        frozen = self.study.frozen(trial.number)
-        if outcome.state == FAILED:
-            self.group.settle(frozen, run_folder.FAILED)
-            self.failures.append(f"trial {trial.number}: {outcome.reason}")
-        return frozen
+        return None if outcome is None else self.teller.end(self.trials.pop(slot.number), outcome)
 
     def _follow(self) -> None:
         """Have the tracking process follow runs that have begun."""
@@ -202,18 +197,6 @@ class Loop:
             self.followed = time.monotonic()
             for trial in self.trials.values():
                 self.group.track(self.study.frozen(trial.number))
-
-    def _give_up(self) -> None:
-        if len(self.failures) >= self.plan.settings.max_failures:
-            raise KwsError(
-                f"{len(self.failures)} trials failed, which is sweeper.max_failures, the last with: "
-                f"{self.failures[-1]}; mend that and give the same command again with sweeper.retry_failed=true"
-            )
-
-    def _give_back(self, trial: Trial) -> None:
-        frozen = self.study.frozen(trial.number)
-        self.study.give_back(frozen)
-        self.group.settle(frozen, run_folder.KILLED)
 
     def _stop(self) -> None:
         """Let the workers end their step and write a checkpoint, then give their trials back."""
@@ -227,11 +210,11 @@ class Loop:
                 outcome = slot.done(None) if slot.busy else None
                 if outcome is not None:
                     trial = self.trials.pop(slot.number)
-                    if outcome.state in (STOPPED, FAILED):
-                        self._give_back(trial)
+                    if outcome.state in (STOPPED, FAILED):  # some fail of being stopped
+                        self.teller.give_back(trial)
                     else:
-                        self.study.tell(trial, outcome)
-            time.sleep(TICK_SECONDS)
+                        self.teller.end(trial, outcome)
+            self._pause()
 
     def _read_data(self) -> None:
         """Decode or make the clips once, while the workers import TensorFlow."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from kws_exp.errors import KwsError
+
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
@@ -56,3 +58,9 @@ class Outcome:
             "same_as": self.same_as,
         }
         return {key: value for key, value in every.items() if value is not None}
+
+
+def told(error: Exception, line: int = 0) -> str:
+    """Return why a trial failed: its error by one line of several; what is told to the user is a sentence already."""
+    lines = str(error).strip().splitlines() or ["no message"]
+    return lines[line].strip() if isinstance(error, KwsError) else f"{type(error).__name__}: {lines[line].strip()}"

@@ -6,9 +6,8 @@ out at its thirtieth trial that a setting is misspelt.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain, islice
 from math import ceil, floor
@@ -23,6 +22,7 @@ from kws_exp.errors import KwsError
 from kws_exp.schema import Config, Sweeper
 from kws_exp.sweep import measures, needs, samplers, storage, syntax
 from kws_exp.sweep import space as spaces
+from kws_exp.sweep.identity import comparable
 from kws_exp.sweep.measures import Limit, Objectives
 from kws_exp.sweep.space import Numbers, Space, Values
 
@@ -30,7 +30,6 @@ TRIALS = 20  # where n_trials is not given
 MOST_WORKERS = 4  # by default; each takes about 1 GB
 MOST_POINTS = 10_000  # of a grid, unless n_trials says so; more are a mistake more often than a wish
 STUDY_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}"  # it names a folder too
-MAY_DIFFER = ("output_dir", "verbosity", "name", "tags", "tracking", "resume", "data.cache_dir")  # within a study
 AT_LEAST = {"n_trials": 1, "seeds": 1, "workers": 1, "trial_timeout": 1, "max_failures": 1}
 
 
@@ -75,7 +74,7 @@ class Plan:
             "seeds": self.settings.seeds,
             "grid": self.settings.sampler in samplers.GRIDS,
             "baselines": [dict(values) for values in self.known],
-            "settings": _comparable(self.config),
+            "settings": comparable(self.config),
         }
 
     def overrides(self, values: Values) -> tuple[str, ...]:
@@ -120,46 +119,6 @@ def read(arguments: Sequence[str]) -> Plan:
     _check_together(plan)
     _check_points(plan)
     return plan
-
-
-def difference(stored: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """Return what first tells one identity from another, with both values; None if nothing does.
-
-    Args:
-        stored: Of the study as it is; it may hold more, which is not compared.
-        now: Of the command line.
-    """
-    for key, value in json.loads(json.dumps(now)).items():
-        before = stored.get(key)
-        if before == value:
-            continue
-        if isinstance(before, Mapping) and isinstance(value, Mapping):
-            name = next(name for name in [*before, *value] if before.get(name) != value.get(name))
-            key, before, value = name if key == "settings" else f"{key}: {name}", before.get(name), value.get(name)
-        return f"{key} ({_shortened(before)}; now {_shortened(value)})"
-    return None
-
-
-def _shortened(value: Any) -> str:
-    shown = json.dumps(value, ensure_ascii=False)
-    return shown if len(shown) < 100 else f"{shown[:100]} ..."
-
-
-def _comparable(config: Config) -> dict[str, Any]:
-    """Return the settings that trials of one study share, by name."""
-    return {
-        name: storage.shown(value) if isinstance(value, str) else value  # a study holds no password
-        for name, value in _flat(asdict(config))
-        if not any(name == other or name.startswith(f"{other}.") for other in MAY_DIFFER)
-    }
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _check(settings: Sweeper) -> None:

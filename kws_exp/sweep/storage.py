@@ -79,6 +79,12 @@ def open_storage(resolved: str) -> BaseStorage:
         ) from error
 
 
+def exists(resolved: str) -> bool:
+    """Whether there is what :func:`open_storage` would otherwise make: a journal, or the file of a database."""
+    path = resolved.removeprefix("sqlite:///")
+    return "://" in path or Path(path).is_file()
+
+
 def _check_file(path: Path) -> None:
     """Refuse what is there but is no journal; one whose first line was cut short is."""
     if path.is_dir():

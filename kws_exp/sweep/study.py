@@ -8,8 +8,6 @@ FAIL, marked ``interrupted``, and made again with the same values; such a pair c
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import socket
 import sys
 import time
@@ -32,6 +30,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from kws_exp.errors import KwsError
 from kws_exp.sweep import locks
+from kws_exp.sweep.identity import difference
 from kws_exp.sweep.measures import Objectives
 from kws_exp.sweep.outcome import COMPLETE, FAILED, PRUNED, Outcome
 from kws_exp.sweep.space import Choices, Space, Values
@@ -53,7 +52,7 @@ class Study:
     pruner: BasePruner
     lock: FileLock  # held while this parent lives
     parent: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
-    before: int = 0  # parents that the study had when this one came
+    before: int = 0  # parents that the study had when this one came; makes the seeds of their samplers differ
     wanted: int = sys.maxsize  # trials in all
     beaten: float = 0.0
     seen: dict[str, tuple[float, float]] = field(default_factory=dict)  # other parents: last beat, when it changed here
@@ -84,10 +83,6 @@ class Study:
         states = Counter(trial.state for trial in counted(self.trials()))
         begun = states.total() - states[TrialState.WAITING]
         return states[TrialState.RUNNING] + max(0, min(states[TrialState.WAITING], self.wanted - begun))
-
-    def ordinal(self) -> int:
-        """Return how many parents the study had before this one, which makes the seeds of their samplers differ."""
-        return self.before
 
     def shared_id(self) -> str:
         """Return the id of the sweep as a run, the same for every parent."""
@@ -218,10 +213,9 @@ def open_study(
         KwsError: the study exists and compares something else.
     """
     directions = [StudyDirection[direction.upper()] for direction in objectives.values()]
-    written = json.loads(json.dumps(identity))
     with contextlib.suppress(DuplicatedStudyError):
         made = storage.create_new_study(directions, name)
-        storage.set_study_user_attr(made, IDENTITY, written | {"run_id": uuid.uuid4().hex})
+        storage.set_study_user_attr(made, IDENTITY, dict(identity) | {"run_id": uuid.uuid4().hex})
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # experimental, says Optuna
             optuna.load_study(study_name=name, storage=storage).set_metric_names(list(objectives))
@@ -234,13 +228,12 @@ def open_study(
         pruner,
         FileLock(folder.resolve() / f".parent-{uuid.uuid4().hex[:8]}"),
     )
-    stored = _identity(study)
-    for key, value in written.items():
-        if stored.get(key) != value:
-            raise KwsError(
-                f"the study '{name}' exists with other {key} ({_told(stored.get(key))}; now {_told(value)}): give it "
-                "another name with sweeper.study=NAME, or the same command line as before"
-            )
+    found = difference(_identity(study), identity)
+    if found:
+        raise KwsError(
+            f"the study '{name}' exists and differs in {found}: give yours another name with sweeper.study=NAME, or "
+            "the same command line as before"
+        )
     study.lock.acquire()
     with study.alone("parents"):  # two that came together would take the same seed, and the same values
         study.before = sum(key.startswith(PARENT) for key in storage.get_study_user_attrs(study.id))
@@ -263,11 +256,6 @@ def suggest(trial: Trial, space: Space) -> Trial:
     return trial
 
 
-def default_name(sweep: str, identity: Mapping[str, Any]) -> str:
-    """Return the name of a study: of its sweep, and of all that decides what its trials are."""
-    return f"{sweep}-{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]}"
-
-
 def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """Return the trials less those that were made again."""
     again = {trial.user_attrs.get("retry_of") for trial in trials}
@@ -287,8 +275,3 @@ def _identity(study: Study) -> dict[str, Any]:
             return dict(found)
         time.sleep(0.1)
     raise KwsError(f"the study '{study.name}' was not made by kws_exp: give another name with sweeper.study=NAME")
-
-
-def _told(value: Any) -> str:
-    shown = json.dumps(value)
-    return shown if len(shown) < 100 else f"{shown[:100]} ..."

@@ -8,6 +8,7 @@ parent is needed; with several seeds it sees the first one's curve.
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import os
 import time
@@ -27,7 +28,7 @@ from kws_exp.schema import Config, Sweeper
 from kws_exp.signals import Pruned
 from kws_exp.sweep import judge, measures, samplers, storage
 from kws_exp.sweep.measures import DEVICE, Limit, Objectives
-from kws_exp.sweep.outcome import FAILED, PRUNED, STOPPED, Outcome
+from kws_exp.sweep.outcome import FAILED, PRUNED, STOPPED, Outcome, told
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -93,7 +94,7 @@ def run(job: Job) -> Outcome:
         if not isinstance(error, KwsError):
             with contextlib.suppress(OSError):  # the disk of the log is full
                 traceback.print_exc()
-        outcome = Outcome(FAILED, reason=str(error) if isinstance(error, KwsError) else _told(error))
+        outcome = Outcome(FAILED, reason=told(error))
     return replace(outcome, seconds=time.monotonic() - began, overrides=job.overrides)
 
 
@@ -112,21 +113,20 @@ class _Trial:
         constraints = judge.excesses(job.limits, figures)
         broken = [limit for limit in job.limits if constraints.get(limit.measure, 0) > 0]
         if broken:
-            told = "; ".join(limit.broken(figures[limit.measure]) for limit in broken)
-            return Outcome(PRUNED, figures=figures, constraints=constraints, rejected=told)
+            why = "; ".join(limit.broken(figures[limit.measure]) for limit in broken)
+            return Outcome(PRUNED, figures=figures, constraints=constraints, rejected=why)
         found = []
         for index in range(job.seeds):
             try:
-                found.append(self._one(index))
+                found.append(self._one(copy.deepcopy(config), index))
             except Pruned:
                 return Outcome(PRUNED, figures=figures, constraints=constraints)
         return judge.after_training(job.objectives, job.limits, figures, found)
 
-    def _one(self, index: int) -> dict[str, float]:
+    def _one(self, config: Config, index: int) -> dict[str, float]:
         """Do the run of one seed, or finish it; return its scores."""
         from kws_exp import run  # imports NumPy and SciPy, and with the first run TensorFlow
 
-        config = configuration.from_hydra(configuration.compose(self.job.overrides))
         config.seed += index
         left = self._left(config, index)
         if left and index == 0:
@@ -181,11 +181,6 @@ class _Trial:
                 raise Pruned
 
         return report
-
-
-def _told(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
 
 
 _datasets: dict[str, Dataset] = {}  # the last one of this process, mapped from the cache on disk

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from kws_exp.cpu import VARIABLE
 from kws_exp.sweep import trial
-from kws_exp.sweep.outcome import FAILED, Outcome
+from kws_exp.sweep.outcome import FAILED, Outcome, told
 from kws_exp.sweep.trial import Job
 
 WATCH_SECONDS = 0.5  # between looks at the parent
@@ -104,11 +104,11 @@ class Slot:
         try:
             return future.result()
         except BrokenProcessPool:
-            told = _ending(self.process)
+            ending = _ending(self.process)
             self.kill()
-            return Outcome(FAILED, reason=f"its process {told}; see {self.log}", seconds=seconds)
+            return Outcome(FAILED, reason=f"its process {ending}; see {self.log}", seconds=seconds)
         except Exception as error:  # such as an outcome that could not be sent
-            return Outcome(FAILED, reason=f"{type(error).__name__}: {error}; see {self.log}", seconds=seconds)
+            return Outcome(FAILED, reason=f"{told(error)}; see {self.log}", seconds=seconds)
 
     def stop(self) -> None:
         """Ask the process to end its trial at the next step, with a checkpoint."""

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kws_exp import run_folder
+from kws_exp import budget, run_folder
 from kws_exp.evaluate import Evaluation
+from kws_exp.misheard import section as misheard
 from kws_exp.run_folder import RunFolder
 from kws_exp.summary import DEVICE_VALIDATION
 
@@ -16,7 +17,12 @@ CORE_FIGURES = ("flash", "ram", "inference_instructions", "frame_instructions")
 
 
 def of(folder: RunFolder) -> dict[str, float]:
-    """Return the figures by which runs are compared: test scores, sizes, and seconds by stage."""
+    """Return the figures by which runs are compared: :func:`scores`, and the budget of time."""
+    return scores(folder) | budget.metrics(folder.record().seconds)
+
+
+def scores(folder: RunFolder) -> dict[str, float]:
+    """Return test scores and sizes, and what a sweep says of itself."""
     found: dict[str, float] = {}
     if (folder.path / "evaluation.json").exists():
         found |= _test_scores(Evaluation.from_json(run_folder.read_json(folder.path / "evaluation.json")))
@@ -28,7 +34,7 @@ def of(folder: RunFolder) -> dict[str, float]:
         found |= run_folder.read_json(folder.path / run_folder.SWEEP)["metrics"]
     if (folder.path / DEVICE_VALIDATION).exists():
         found["val/accuracy_int8"] = run_folder.read_json(folder.path / DEVICE_VALIDATION)["accuracy"]
-    return found | {f"wall_seconds/{stage}": value for stage, value in folder.record().seconds.items()}
+    return found | misheard.metrics(folder)
 
 
 def _test_scores(evaluation: Evaluation) -> dict[str, float]:

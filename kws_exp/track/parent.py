@@ -28,7 +28,7 @@ COLUMNS = {  # of the comparison: metric -> heading
     "export/arena_bytes": "arena bytes",
     "export/parameters": "parameters",
     "export/macs": "MACs",
-    "wall_seconds/training": "training s",
+    "seconds/training": "training s",
 }
 SHARES = {heading for key, heading in COLUMNS.items() if key.startswith("test/")}  # shown as percentages
 

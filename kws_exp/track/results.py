@@ -9,28 +9,44 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kws_exp import report, run_folder
+from kws_exp import budget, report, run_folder
 from kws_exp.evaluate import Evaluation
 from kws_exp.run_folder import RunFolder
 from kws_exp.track import metrics, model, parent, sync
 from kws_exp.track.sync import Session
 
-FILES = ("config.yaml", "log.txt", "report.md", "evaluation.json", "comparison.csv", "leaderboard.csv", "best.yaml")
+FILES = (
+    *("config.yaml", "log.txt", "report.md", "evaluation.json", "misheard.html", "noise.json"),
+    *("comparison.csv", "leaderboard.csv", "best.yaml"),
+)
 FOLDERS = ("figures", "export")
 MODEL_TAG = "kws_exp.model_id"
 TABLE_TAG = "mlflow.loggedArtifacts"  # makes the page of the run show a JSON file as a table
 NOTE_TAG = "mlflow.note.content"  # what the page of the run shows as its description
 
 
-def end(session: Session, status: str) -> None:
-    """Send all results and the final status, after writing the report that a sweep's worker has left to us."""
+def end(session: Session, status: str, since: float | None = None) -> None:
+    """Send all results and the final status, after writing the report that a sweep's worker has left to us.
+
+    The budget of time goes last, so that it holds what the sending took; only the last two requests are not in it.
+
+    Args:
+        session: of the run.
+        status: its final one.
+        since: ``time.monotonic()`` from which on the run's command waits for us, if it does.
+    """
     folder = session.folder
     if status == run_folder.FINISHED and not _is_group(folder) and not (folder.path / "report.md").exists():
         report.write(folder)
     send(session)
+    seconds = folder.record().seconds
+    if since is not None:
+        seconds["tracking"] = seconds.get("tracking", 0.0) + time.monotonic() - since
+    _log(session, budget.metrics(seconds))
     sync.finish(session, status)
 
 
@@ -46,11 +62,16 @@ def send(session: Session) -> None:
 
 
 def _send_metrics(session: Session) -> None:
-    from mlflow.entities import Metric
-
-    found = metrics.of(session.folder)
+    found = metrics.scores(session.folder)
     if parent.is_parent(session.folder):
         found |= parent.best(session.folder)
+    _log(session, found)
+
+
+def _log(session: Session, found: Mapping[str, float]) -> None:
+    """Log figures that have no step, as far as the server has others."""
+    from mlflow.entities import Metric
+
     known = session.client.get_run(session.run_id).data.metrics
     now = time.time_ns() // 1_000_000  # a changed value needs a new time: MLflow copies these points to the model
     points = [Metric(key, value, now, 0) for key, value in found.items() if known.get(key) != value]

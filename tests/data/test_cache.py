@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from kws_exp.data import audio
+from kws_exp.cpu import cores
+from kws_exp.data import audio, cache
 from kws_exp.data.cache import open_cache
 from kws_exp.errors import KwsError
 from kws_exp.schema import SAMPLE_RATE
@@ -150,6 +151,21 @@ def test_killed_while_decoding_leaves_nothing_wrong(folder: Path, tmp_path: Path
     cache = open_cache(folder, tmp_path / "cache")
     assert len(cache.clips) == 303
     np.testing.assert_array_equal(cache.clips[0], audio.read(folder / cache.paths[0]))
+
+
+def test_decoding_keeps_the_order_and_waits_for_a_slow_disk() -> None:
+    files = [cache.AudioFile(f"yes/{number:04}.wav", 1, 1) for number in range(5000)]
+    begun: list[str] = []
+
+    def load(file: cache.AudioFile) -> str:
+        begun.append(file.path)
+        return file.path
+
+    loaded = cache._in_order(load, files)
+    first = next(loaded)
+    time.sleep(0.1)
+    assert len(begun) <= (2 * cores() + 1) * cache.TASK, "decoded clips wait in memory"
+    assert [first, *loaded] == [file.path for file in files]
 
 
 def test_touching_a_file_is_a_change(folder: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from kws_exp.models.low_latency_svdf import LowLatencySvdf
 from kws_exp.models.tiny_conv import TinyConv
 from kws_exp.schema import Model
 
-CONF = Path(__file__).parents[1] / "conf" / "model"
+CONF = Path(__file__).parents[2] / "conf" / "model"
 
 # frames x width x classes: parameters and multiply-accumulates. The parameters are those of the TensorFlow
 # speech_commands trainer and of the MLPerf Tiny benchmark; 336,000 and 2,656,768 were also counted by the

@@ -58,7 +58,7 @@ def proved(tmp_path_factory: pytest.TempPathFactory) -> Spotter:
     tested = Partition(heard, scores.argmax(axis=1), scores, chunks)
     folder = tmp_path_factory.mktemp("proved") / "export"
     export(model, heard[:20], made, folder, {"run_id": "0123"})
-    return Spotter(folder, made, tested, prove(folder, made, tested))
+    return Spotter(folder, made, tested, prove(folder, made, tested)[0])
 
 
 @pytest.fixture

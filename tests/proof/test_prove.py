@@ -31,7 +31,7 @@ def keras_scores(model: Any, features: NDArray[np.float32]) -> NDArray[np.float3
 
 
 def proof_of(folder: Path, config: schema.Config, features: NDArray[np.float32], scores: NDArray[np.float32]) -> Proof:
-    return prove(folder, config, Partition(features, scores.argmax(axis=1), scores, lambda: ()))
+    return prove(folder, config, Partition(features, scores.argmax(axis=1), scores, lambda: ()))[0]
 
 
 @needs_tflm
@@ -125,7 +125,7 @@ def test_without_tflite_micro_the_rest_is_proved(
 def test_without_a_compiler_the_rest_is_proved(proved: Spotter, copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "compiler", lambda: None)
     monkeypatch.setattr(qemu, "missing", lambda: ["arm-none-eabi-gcc"])
-    proof = prove(copied, proved.config, proved.tested)
+    proof, _ = prove(copied, proved.config, proved.tested)
     assert proof.device.host == "not run: no C compiler was found"
     assert proof.device.emulation == "not run: arm-none-eabi-gcc not found"
     assert (copied / "c99" / "kws.c").exists()

@@ -13,9 +13,9 @@ from kws_exp import config as configuration
 from kws_exp import footprint
 from kws_exp.errors import KwsError
 from kws_exp.export import interpreters
-from kws_exp.sweep.plan import Plan, difference, read
+from kws_exp.sweep.identity import default_name, difference
+from kws_exp.sweep.plan import Plan, read
 from kws_exp.sweep.space import Value
-from kws_exp.sweep.study import default_name
 
 pytestmark = pytest.mark.usefixtures("hydra_ready")
 

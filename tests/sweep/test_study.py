@@ -19,7 +19,7 @@ from kws_exp.sweep import locks
 from kws_exp.sweep import study as studies
 from kws_exp.sweep.outcome import COMPLETE, FAILED, PRUNED, Outcome
 from kws_exp.sweep.space import Choices, Numbers, Parameter, Space, Value, Values
-from kws_exp.sweep.study import Study, default_name, is_interrupted
+from kws_exp.sweep.study import Study, is_interrupted
 from tests.sweep import parents
 from tests.sweep.parents import SPACE, open_for
 
@@ -281,11 +281,11 @@ def test_a_trial_without_a_parent_is_given_time_to_name_one(study: Study, monkey
 
 def test_parents_are_counted(study: Study, resolved: str, tmp_path: Path) -> None:
     second = open_for(resolved, tmp_path)
-    assert (study.ordinal(), second.ordinal()) == (0, 1)
+    assert (study.before, second.before) == (0, 1)
     assert study.shared_id() == second.shared_id()
     second.close()
     third = open_for(resolved, tmp_path)
-    assert third.ordinal() == 2
+    assert third.before == 2
     third.close()
     assert sorted(path.name for path in tmp_path.glob(".parent-*")) == [Path(study.lock.lock_file).name]
 
@@ -293,10 +293,13 @@ def test_parents_are_counted(study: Study, resolved: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"space": Space((Parameter("model", "model", Choices(("conv",))),))}, "exists with other space"),
+        ({"space": Space((Parameter("model", "model", Choices(("conv",))),))}, "differs in space: parameters .*; now "),
         ({"space": Space((Parameter("rate", "rate", Numbers(0, 1)),))}, "sweeper.study=NAME, or the same command line"),
-        ({"objectives": {"loss": "minimize"}}, r'exists with other objectives \(.*"maximize".*; now .*"minimize"'),
-        ({"objectives": {"accuracy": "maximize", "flash_kb": "minimize"}}, "exists with other objectives"),
+        ({"objectives": {"loss": "minimize"}}, r'differs in objectives: accuracy \("maximize"; now null\)'),
+        (
+            {"objectives": {"accuracy": "maximize", "flash_kb": "minimize"}},
+            r'differs in objectives: flash_kb \(null; now "minimize"\)',
+        ),
     ],
 )
 def test_a_study_of_something_else(
@@ -320,9 +323,3 @@ def test_a_lock_whose_holder_died_is_broken(study: Study, monkeypatch: pytest.Mo
     study.storage.create_new_study([optuna.study.StudyDirection.MINIMIZE], "study.trials")
     monkeypatch.setattr(locks, "STALE_SECONDS", 0.2)
     assert study.top_up([{}] * 2, 0) == 2
-
-
-def test_default_names() -> None:
-    assert default_name("tune", {"a": 1, "b": 2}) == default_name("tune", {"b": 2, "a": 1})
-    assert default_name("tune", {"a": 1}) != default_name("tune", {"a": 2})
-    assert default_name("tune", {"a": 1}).startswith("tune-")

@@ -55,6 +55,9 @@ def test_a_run_is_tracked_and_signals_from_the_terminal_pass_the_process_by(
     assert run.info.status == "KILLED"
     assert len(client.get_metric_history(run_id, "train/loss")) == 80
     assert not tracker._process.is_alive()
+    (waited,) = client.get_metric_history(run_id, "seconds/tracking")
+    assert waited.value > 0, "the run's command waited for what was sent last"
+    assert run.data.metrics["seconds/total"] == pytest.approx(waited.value + sum(folder.record().seconds.values()))
 
 
 def test_the_process_ends_when_the_run_is_killed_and_the_resumed_run_goes_on(

@@ -44,7 +44,7 @@ def test_all_of_a_folder_arrives(output_dir: Path, client: MlflowClient) -> None
     assert run.data.metrics["test/accuracy"] == pytest.approx(282 / 315)
     assert run.data.metrics["export/arena_bytes"] == 9616
     assert run.data.metrics["test/accuracy_int8_tflm"] == 0.889
-    assert run.data.metrics["wall_seconds/training"] == 41.5
+    assert run.data.metrics["seconds/training"] == 41.5
     assert run.data.metrics["verified/cortex-m4/flash"] == 27_528
     assert run.data.metrics["verified/bytes_different"] == 0
     dataset = run.inputs.dataset_inputs[0].dataset

@@ -1,0 +1,149 @@
+"""Whether a core waits: the whole training step beside its model and its input, each alone.
+
+    python -m benchmarks input
+
+The model alone is the compiled step on batches in memory, the input alone one batch after the other in one thread. With
+nothing ever waiting, a step takes the seconds of both over the cores; the limit is 1.1 times that. Beside it the
+classic trainer's way, one clip at a time through TensorFlow's ops, and the step from a bank of features.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks.setup import best, experiment
+from kws_exp import augment, bank, data, features, framework, learner, models, optimizer, pipeline
+from kws_exp.data import TRAINING, Dataset
+from kws_exp.schema import Config
+
+STEPS = 10  # in one call
+ROUNDS = 7
+LONG = 60  # steps of the whole, so that filling and emptying the pipeline do not count
+
+
+def main(folder: str) -> list[str]:
+    """Measure, and return Markdown."""
+    lines = ["| model | features | model alone | input alone | step | ideal | ratio (limit 1.10) |", "|" + "---|" * 7]
+    dataset = None
+    for model in ("tiny_conv", "ds_cnn"):
+        for front_end in ("mfcc", "log_mel", "micro"):
+            config = experiment(f"data.dir={folder}", f"model={model}", f"features={front_end}")
+            dataset = dataset or data.load(config)
+            alone, source, whole = _whole(config, dataset)
+            ideal = (alone.cores + source.cores) / (os.cpu_count() or 1)
+            milliseconds = [f"{1000 * value:.1f} ms" for value in (alone.cores, source.cores, whole, ideal)]
+            lines.append(f"| {model} | {front_end} | {' | '.join(milliseconds)} | {whole / ideal:.2f} |")
+    assert dataset is not None
+    return [*lines, "", *_against_the_classic(folder, dataset)]
+
+
+def _whole(config: Config, dataset: Dataset) -> tuple[Any, Any, float]:
+    """Return a step of the model alone, a batch of the input alone, and the wall seconds of a step of both."""
+    batch = pipeline.fresh(config, dataset, features.build(config.features))
+    learn = _learner(config)
+    group = next(iter(_groups(config, batch, STEPS)))
+    steps = iter(range(1, 1_000_000))
+    long = LONG if config.model.name == "tiny_conv" else LONG // 2
+    found = best(
+        {
+            "model": lambda: learn(group.features, group.labels),
+            "input": lambda: [batch(next(steps)) for _ in range(STEPS)],
+            "whole": lambda: _train(config, batch, learn, long),
+        },
+        ROUNDS,
+    )
+    per_step = {name: type(found[name])(*(value / STEPS for value in found[name])) for name in ("model", "input")}
+    return per_step["model"], per_step["input"], found["whole"].wall / long
+
+
+def _against_the_classic(folder: str, dataset: Dataset) -> list[str]:
+    """Compare clips per second of tiny_conv with mfcc: one clip at a time, in batches, from a bank, from memory."""
+    config = experiment(f"data.dir={folder}", "features=mfcc")
+    extract, learn = features.build(config.features), _learner(config)
+    with tempfile.TemporaryDirectory() as scratch:
+        config.augment.bank, config.data.cache_dir = 4, scratch
+        banked = bank.open_bank(config, dataset, extract, lambda *_: None)
+        fresh = pipeline.fresh(config, dataset, extract)
+        group = next(iter(_groups(config, fresh, STEPS)))
+        found = best(
+            {
+                "one clip at a time": _classic(config, dataset, learn),
+                "whole batches": lambda: _train(config, fresh, learn, LONG),
+                "from the bank": lambda: _train(config, banked, learn, LONG),
+                "one batch in memory": lambda: [learn(group.features, group.labels) for _ in range(LONG // STEPS)],
+            },
+            ROUNDS,
+        )
+    size = config.train.batch_size
+    rates = {name: size * (1 if name.startswith("one clip") else LONG) / timed.wall for name, timed in found.items()}
+    slowest, memory = rates["one clip at a time"], rates["one batch in memory"]
+    limits = {"whole batches": "12", "from the bank": "28"}
+    return [
+        "| tiny_conv, mfcc | clips/s | times the first | limit | step, times the last |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {name} | {rate:,.0f} | {rate / slowest:.1f} | {limits.get(name, '')} | {memory / rate:.2f} |"
+            for name, rate in rates.items()
+        ),
+        "",
+        "The bank's step may take 1.15 times the last line's.",
+    ]
+
+
+def _classic(config: Config, dataset: Dataset, learn: learner.Learn) -> Callable[[], object]:
+    """Return one training step of the classic's way: WAV bytes to features by a graph call for each clip."""
+    import tensorflow as tf
+
+    settings = config.features
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([], kind) for kind in (tf.string, tf.int32, tf.float32)] * 1
+        + [tf.TensorSpec([16_000, 1], tf.float32), tf.TensorSpec([], tf.float32)]
+    )
+    def one(wav: Any, shift: Any, gain: Any, noise: Any, volume: Any) -> Any:
+        clip = tf.audio.decode_wav(wav, desired_channels=1, desired_samples=16_000).audio * gain
+        before, after = tf.maximum(shift, 0), tf.maximum(-shift, 0)
+        shifted = tf.slice(tf.pad(clip, [[before, after], [0, 0]]), [after, 0], [16_000, -1])
+        audio = tf.clip_by_value(shifted + noise * volume, -1.0, 1.0)
+        spectrogram = tf.raw_ops.AudioSpectrogram(
+            input=audio, window_size=settings.window, stride=settings.stride, magnitude_squared=True
+        )
+        return tf.raw_ops.Mfcc(spectrogram=spectrogram, sample_rate=16_000, dct_coefficient_count=settings.bins)
+
+    draws = augment.training_draws(dataset.partitions[TRAINING], config.augment, config.train.batch_size, 1, 1)
+    silence = np.zeros(16_000, np.int16)
+    clips = [dataset.clips[row] if row >= 0 else silence for row in draws.rows]
+    wavs = [tf.audio.encode_wav(clip[:, None] / np.float32(32768), 16_000) for clip in clips]
+    noises = [dataset.noise[begin : begin + 16_000, None] / np.float32(32768) for begin in draws.noise_start]
+
+    def step() -> object:
+        made = zip(wavs, draws.shift.astype(np.int32), draws.gain, noises, draws.noise_volume, strict=True)
+        batch = np.stack([one(*each).numpy()[0] for each in made])
+        return learn(batch[None], draws.labels[None])
+
+    return step
+
+
+def _learner(config: Config) -> learner.Learn:
+    framework.start(config.seed)
+    shape = config.features.frames, config.features.width, len(config.labels)
+    model = models.build(config.model, *shape, config.seed)
+    update = optimizer.build(config.optimizer, config.train.steps)
+    update.build(model.trainable_variables)
+    return learner.build(config, model, update)
+
+
+def _train(config: Config, source: pipeline.Source, learn: learner.Learn, steps: int) -> None:
+    with contextlib.closing(_groups(config, source, steps)) as groups:
+        for group in groups:
+            learn(group.features, group.labels)
+
+
+def _groups(config: Config, source: pipeline.Source, steps: int) -> Any:
+    return pipeline.groups(config, source, 1, steps, lambda: STEPS)

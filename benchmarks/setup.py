@@ -1,0 +1,63 @@
+"""What the benchmarks share: an experiment by its overrides, the machine in words, and fair timing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from kws_exp import config as configuration
+from kws_exp import framework, start
+from kws_exp.schema import Config
+
+
+class Timed(NamedTuple):
+    """Seconds of one call."""
+
+    wall: float
+    cores: float  # of processor time, over all threads of this process
+
+
+def experiment(*overrides: str) -> Config:
+    """Return a checked configuration, as ``python -m kws_exp`` makes of these overrides, with TensorFlow imported."""
+    framework.load()
+    configuration.initialize()
+    config = configuration.from_hydra(configuration.compose(overrides))
+    start.check(config)
+    return config
+
+
+def machine() -> str:
+    """Describe the machine in a line."""
+    import numpy as np
+    import tensorflow as tf
+
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    vectors = next((name for name in ("avx512f", "avx2", "avx") if f" {name} " in flags), platform.machine())
+    versions = f"Python {platform.python_version()}, TensorFlow {tf.__version__}, NumPy {np.__version__}"
+    return f"{model} ({vectors}), {os.cpu_count()} cores, {platform.system()}, {versions}"
+
+
+def best(ways: Mapping[str, Callable[[], object]], rounds: int, each: float = 0.3) -> dict[str, Timed]:
+    """Time several ways in turn, so that a noisy machine treats them alike; the best of ``rounds`` counts.
+
+    In each round a way is called for ``each`` seconds at least.
+    """
+    found = {name: Timed(float("inf"), float("inf")) for name in ways}
+    for way in ways.values():
+        way()
+    for _ in range(rounds):
+        for name, way in ways.items():
+            wall, cores, calls = time.perf_counter(), time.process_time(), 0
+            while calls == 0 or time.perf_counter() - wall < each:
+                way()
+                calls += 1
+            spent = Timed((time.perf_counter() - wall) / calls, (time.process_time() - cores) / calls)
+            found[name] = Timed(*map(min, found[name], spent))
+    return found

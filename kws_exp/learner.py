@@ -1,0 +1,92 @@
+"""The compiled training step: forward, backward, update; several steps in one call of TensorFlow.
+
+Entering and leaving TensorFlow costs 1 to 2 ms, a third of a step of tiny_conv (``python -m benchmarks step``). How
+many steps go in one call changes no bit of what they compute: a run may be stopped and resumed between any two calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kws_exp import centring, features
+from kws_exp.schema import Config
+
+if TYPE_CHECKING:
+    import keras
+
+MOST_STEPS = 10  # in one call: 6.0 ms a step of tiny_conv become 3.6; fifty give nothing more
+LONGEST_CALL = 1.0  # seconds, for Ctrl-C is heard between two calls
+
+
+class Learned(NamedTuple):
+    """What each step of a call found, shape (steps,)."""
+
+    losses: NDArray[np.float32]  # mean cross-entropy of the batch
+    hits: NDArray[np.int32]  # right answers
+    rates: NDArray[np.float32]  # learning rate
+
+
+Learn = Callable[[NDArray[np.float32], NDArray[np.int64]], Learned]
+"""Takes features (steps, batch, frames, width) and labels (steps, batch)."""
+
+
+def build(config: Config, model: keras.Model, update: keras.optimizers.Optimizer) -> Learn:
+    """Return the function that trains ``model`` in place by one step after the other."""
+    import tensorflow as tf
+
+    step = _step(config, model, update)
+    frames, width = config.features.frames, config.features.width
+    size = config.train.batch_size
+    signature = [tf.TensorSpec((None, size, frames, width), tf.float32), tf.TensorSpec((None, size), tf.int64)]
+
+    @tf.function(input_signature=signature)
+    def steps(batches: Any, labels: Any) -> tuple[Any, Any, Any]:
+        count = tf.shape(labels)[0]
+        losses, rates = (tf.TensorArray(tf.float32, count) for _ in range(2))
+        hits = tf.TensorArray(tf.int32, count)
+        for i in tf.range(count):
+            loss, right, rate = step(batches[i][..., tf.newaxis], labels[i])
+            losses, hits, rates = losses.write(i, loss), hits.write(i, right), rates.write(i, rate)
+        return losses.stack(), hits.stack(), rates.stack()
+
+    return lambda batches, labels: Learned(*(found.numpy() for found in steps(batches, labels)))
+
+
+def _step(
+    config: Config, model: keras.Model, update: keras.optimizers.Optimizer
+) -> Callable[[Any, Any], tuple[Any, Any, Any]]:
+    import keras
+    import tensorflow as tf
+
+    cross_entropy = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=config.train.label_smoothing)
+    size = len(config.labels)
+    values = features.input_range(config.features) if config.optimizer.centre_input else None
+    apply = centring.updater(update, model, values)
+
+    def step(batch: Any, labels: Any) -> tuple[Any, Any, Any]:
+        rate = tf.identity(update.learning_rate)  # before the update counts the step
+        with tf.GradientTape() as tape:
+            logits = model(batch, training=True)
+            loss = cross_entropy(tf.one_hot(labels, size), logits)
+            total = tf.add_n([loss, *model.losses])
+        apply(tape.gradient(total, model.trainable_variables))
+        hits = tf.reduce_sum(tf.cast(tf.equal(tf.argmax(logits, axis=1), labels), tf.int32))
+        return loss, hits, rate
+
+    return step
+
+
+@dataclass
+class Pace:
+    """How many steps go in one call: one at first, then as many as are known to take less than a second."""
+
+    steps: int = 1
+
+    def took(self, steps: int, seconds: float) -> None:
+        """Learn from a call; the first one compiles and seems long, so the second is of one step as well."""
+        self.steps = min(max(int(LONGEST_CALL * steps / max(seconds, 1e-9)), 1), MOST_STEPS)
