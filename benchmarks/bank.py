@@ -58,7 +58,7 @@ def _make(config: Config, dataset: Dataset, seed: int) -> float:
     began = time.monotonic()
     config.seed = seed
     if config.augment.bank:
-        bank.open_bank(config, dataset, features.build(config.features), lambda *_: None)
+        bank.open_bank(config, dataset, features.build(config.features), config.augment.bank, lambda *_: None)
     return time.monotonic() - began
 
 

@@ -67,8 +67,8 @@ def _against_the_classic(folder: str, dataset: Dataset) -> list[str]:
     config = experiment(f"data.dir={folder}", "features=mfcc")
     extract, learn = features.build(config.features), _learner(config)
     with tempfile.TemporaryDirectory() as scratch:
-        config.augment.bank, config.data.cache_dir = 4, scratch
-        banked = bank.open_bank(config, dataset, extract, lambda *_: None)
+        config.data.cache_dir = scratch
+        banked = bank.open_bank(config, dataset, extract, 4, lambda *_: None)
         fresh = pipeline.fresh(config, dataset, extract)
         group = next(iter(_groups(config, fresh, STEPS)))
         found = best(

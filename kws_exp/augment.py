@@ -76,7 +76,8 @@ def bank_draws(clips: int, variants: int, settings: Augment, batch_size: int, se
 
 
 def _generator(seed: int, number: int) -> np.random.Generator:
-    return np.random.Generator(np.random.Philox(key=[seed, number]))
+    # a list would become floats from 2^63 on, and all variants one
+    return np.random.Generator(np.random.Philox(key=np.array([seed, number], np.uint64)))
 
 
 def _drawn(part: Partition, settings: Augment, rng: np.random.Generator, chosen: NDArray[np.int64]) -> Draws:

@@ -1,4 +1,4 @@
-"""A bank of augmented features: ``augment.bank`` variants of every training clip, made once on all cores, then mapped.
+"""A bank of augmented features: some variants of every training clip, made once on all cores, then mapped.
 
     CACHE/banks/KEY/variant-0003.npy   (clips, frames, width) in the order of the training partition
 
@@ -10,8 +10,10 @@ the device's int8 input can be.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -28,18 +30,31 @@ from kws_exp.features import Extract
 from kws_exp.pipeline import Batch, Source
 from kws_exp.schema import Config
 
+VARIANTS = 20  # by default: test accuracy is within the seeds' noise of fresh augmentation (docs/performance.md)
 VERSION = 1  # part of the key: raise it when augmentation or a front end gives other values
 CLIPS = 100  # made at a time by each thread
+MOST_BYTES = 4_000_000_000  # of banks beside the one in use
 Progress = Callable[[str, int, int], None]
 
 
-def open_bank(config: Config, dataset: Dataset, extract: Extract, progress: Progress) -> Source:
-    """Return the source of batches from the bank of ``config``; make what is missing of it.
+def size(config: Config, dataset: Dataset) -> int:
+    """Return how many variants of each clip the bank of a run has, 0 for none.
+
+    Unless it is set, there is a bank of :data:`VARIANTS` where the run would make more of each clip itself.
+    """
+    if config.augment.bank is not None:
+        return config.augment.bank
+    drawn = sum(config.train.steps) * config.train.batch_size
+    return VARIANTS if drawn > VARIANTS * len(dataset.partitions[TRAINING]) else 0
+
+
+def open_bank(config: Config, dataset: Dataset, extract: Extract, count: int, progress: Progress) -> Source:
+    """Return the source of batches from a bank of ``count`` variants; make what is missing of it.
 
     Raises:
         KwsError: it cannot be written.
     """
-    variants = _variants(config, dataset, extract, progress)
+    variants = _variants(config, dataset, extract, count, progress)
     part, stored = dataset.partitions[TRAINING], features.compact(config.features)
 
     def batch(step: int) -> Batch:
@@ -53,29 +68,56 @@ def open_bank(config: Config, dataset: Dataset, extract: Extract, progress: Prog
 
 def place(config: Config, dataset: Dataset) -> Path:
     """Return the folder of the bank that ``config`` means."""
-    drawn = replace(config.augment, bank=0, time_mask_ms=None, frequency_mask=None)
+    drawn = replace(config.augment, bank=None, time_mask_ms=None, frequency_mask=None)
     meant = repr((VERSION, dataset.digest, config.seed, asdict(drawn), asdict(config.features)))
     return source.cache_dir(config.data) / "banks" / hashlib.sha256(meant.encode()).hexdigest()[:16]
 
 
-def _variants(config: Config, dataset: Dataset, extract: Extract, progress: Progress) -> list[NDArray[np.generic]]:
+def _variants(
+    config: Config, dataset: Dataset, extract: Extract, count: int, progress: Progress
+) -> list[NDArray[np.generic]]:
     from filelock import FileLock
 
     folder = place(config, dataset)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        paths = [folder / f"variant-{number:04d}.npy" for number in range(config.augment.bank)]
+        paths = [folder / f"variant-{number:04d}.npy" for number in range(count)]
         with FileLock(folder.with_suffix(".lock")):  # whoever comes second finds it made
             for number, path in enumerate(paths):
                 if not path.exists():
                     _write(path, config, dataset, extract, number)
                 progress("augmenting", number + 1, len(paths))
-        return [np.load(path, mmap_mode="r", allow_pickle=False) for path in paths]
+            found = [np.load(path, mmap_mode="r", allow_pickle=False) for path in paths]
+            folder.touch()  # it was used now
+        with contextlib.suppress(OSError):  # another process is making room too
+            _make_room(folder)
+        return found
     except OSError as error:
         raise KwsError(
-            f"augment.bank={config.augment.bank} needs room for its features, but {folder} fails ({error.strerror}): "
-            "free some space, give data.cache_dir=FOLDER, or take a smaller bank"
+            f"augment.bank={count} needs room for its features, but {folder} fails ({error.strerror}): "
+            "free some space, give data.cache_dir=FOLDER, or take augment.bank=0"
         ) from error
+
+
+def _make_room(kept: Path) -> None:
+    """Remove the banks that were not used for longest, until all but ``kept`` take no more than :data:`MOST_BYTES`.
+
+    A sweep over front ends makes one a trial. A run that has a removed bank mapped goes on with it.
+    """
+    from filelock import FileLock, Timeout
+
+    others = sorted((path for path in kept.parent.iterdir() if path.is_dir() and path != kept), key=_used, reverse=True)
+    total = 0
+    for folder in others:
+        total += sum(path.stat().st_size for path in folder.iterdir())
+        if total > MOST_BYTES:
+            # another run is making it, or opening it; or Windows has it mapped
+            with contextlib.suppress(Timeout, OSError), FileLock(folder.with_suffix(".lock"), timeout=0):
+                shutil.rmtree(folder)
+
+
+def _used(folder: Path) -> float:
+    return folder.stat().st_mtime
 
 
 def _write(path: Path, config: Config, dataset: Dataset, extract: Extract, number: int) -> None:

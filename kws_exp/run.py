@@ -174,10 +174,15 @@ class Line:
 
     def _source(self, dataset: Dataset, extract: Extract) -> pipeline.Source:
         config = self.started.config
-        if not config.augment.bank:
+        variants = bank.size(config, dataset)
+        if not variants:
             return pipeline.fresh(config, dataset, extract)
+        clips = len(dataset.partitions[TRAINING])
+        self.watch.say(
+            f"augmentation: {variants} variants of each of {clips:,} clips (augment.bank=0: always new ones)"
+        )
         with self.watch.progress() as line:
-            return bank.open_bank(config, dataset, extract, line.update)
+            return bank.open_bank(config, dataset, extract, variants, line.update)
 
     def _features(self, dataset: Dataset, extract: Extract, name: str) -> NDArray[np.float32]:
         return pipeline.partition_features(self.started.config, dataset, extract, name)

@@ -76,7 +76,9 @@ class Augment:
     # 100 and 0.1 to 160 and 0.15; 87.8 at 240 and 0.25), none on recorded speech, where it costs tiny_conv 2 points
     time_mask_ms: float | None = None  # longest stretch of frames hidden from the network
     frequency_mask: float | None = None  # widest band hidden, as a share of the bins
-    bank: int = 0  # variants of each clip made once, to draw from (kws_exp.bank); 0: a new one at every draw
+    bank: int | None = (
+        None  # variants of each clip, made once, to draw from; 0: a new one each time; null: kws_exp.bank
+    )
 
 
 @dataclass
@@ -181,6 +183,15 @@ class Export:
     emulated_clips: int = 20  # on the Cortex-M4; the other cores run one
     ethos_u: list[str] = field(default_factory=lambda: ["ethos-u55-128"])  # as Vela names them; needs kws-exp[ethos-u]
     detector: Detector = field(default_factory=Detector)
+
+
+@dataclass
+class Stream:
+    """The streams that a run is evaluated on (kws_exp.stream.stage)."""
+
+    minutes: float = 30.0  # of the validation stream, and of the test stream
+    snr_db: float | None = None  # of each word to the noise; null: noise as loud as in training
+    max_false_accepts_per_hour: float = 0.5  # of the operating point, on the validation stream
 
 
 @dataclass

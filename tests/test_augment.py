@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kws_exp.augment import Draws, evaluation_draws, hide, render, training_draws
+from kws_exp.augment import Draws, evaluation_draws, hide, render, training_draws, variant_draws
 from kws_exp.data import SILENT, Clips, Partition
 from kws_exp.schema import CLIP_SAMPLES, Augment
 
@@ -55,6 +55,13 @@ def test_draws_depend_on_seed_and_step_alone() -> None:
         np.testing.assert_array_equal(getattr(draws(7), name), getattr(draws(7), name))
     assert (draws(7).rows != draws(8).rows).any()
     assert (draws(7, seed=5).rows != draws(7, seed=6).rows).any()
+
+
+def test_variants_of_a_bank_differ_from_each_other_and_take_every_clip() -> None:
+    first, second = (variant_draws(PART, Augment(), 5, variant) for variant in (0, 1))
+    np.testing.assert_array_equal(first.rows, PART.rows)
+    assert (first.shift != second.shift).any()
+    assert (first.noise_start != second.noise_start).any()
 
 
 def test_draws_keep_to_the_settings() -> None:

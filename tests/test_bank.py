@@ -1,5 +1,6 @@
 """The bank: the plain path's values, made once, the same for every reader."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -43,7 +44,8 @@ def configuration(folder: Path, front_end: Features | None = None, **settings: o
 
 
 def opened(config: Config, dataset: Dataset = DATASET) -> bank.Source:
-    return bank.open_bank(config, dataset, features.build(config.features), lambda stage, done, total: None)
+    count = bank.size(config, dataset)
+    return bank.open_bank(config, dataset, features.build(config.features), count, lambda stage, done, total: None)
 
 
 @pytest.mark.parametrize("front_end", [Micro(), LogMel()], ids=["micro", "log_mel"])
@@ -108,6 +110,30 @@ def test_readers_at_the_same_time_share_one_bank(tmp_path: Path) -> None:
     for source in sources:
         np.testing.assert_array_equal(source(2)[0], sources[0](2)[0])
     assert len(list(tmp_path.glob("banks/*/*"))) == 3
+
+
+def test_by_default_there_is_a_bank_where_it_saves_work(tmp_path: Path) -> None:
+    config = configuration(tmp_path, bank=None)  # 64 clips a step of 5
+    config.train.steps = [1]
+    assert bank.size(config, DATASET) == 0
+    config.train.steps = [1, 1]
+    assert bank.size(config, DATASET) == bank.VARIANTS
+    config.augment.bank = 0
+    assert bank.size(config, DATASET) == 0
+
+
+def test_old_banks_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configs = [configuration(tmp_path, gain_db=float(number)) for number in range(4)]
+    sources = []
+    for number, config in enumerate(configs):
+        sources.append(opened(config))
+        os.utime(bank.place(config, DATASET), (number, number))
+    before = sources[1](1)[0]
+    size = sum(path.stat().st_size for path in bank.place(configs[0], DATASET).iterdir())
+    monkeypatch.setattr(bank, "MOST_BYTES", 2 * size)
+    opened(configs[0])
+    assert [bank.place(config, DATASET).exists() for config in configs] == [True, False, True, True]
+    np.testing.assert_array_equal(opened(configs[1])(1)[0], before)
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
