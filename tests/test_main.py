@@ -56,6 +56,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("export.emulated_clips=0", "the nearest is export.emulated_clips=1"),
         ("export.detector.hop_frames=50", "must be at most 49, the frames of a clip"),
         ("export.detector.minimum_count=12", "must be at most 11, as often as the network runs"),
+        ("export.detector.thresholds=[9]", r"one number for each of _silence_, .*write \S+=\[9,200,200,200\], or \[\]"),
+        ("export.detector.thresholds=[9,300,8,-1]", r"from 0 to 255, .* nearest is \S+=\[9,255,8,0\]"),
         ("features.window_ms=200", "features.window_ms=200 must be from 4 to 128 for the micro front end"),
         ("seed=1e3", "seed must be a whole number, but is '1000.0': write seed=1000"),
         ("data.silence_percentage=nan", "the nearest is data.silence_percentage=0"),

@@ -1,6 +1,6 @@
 """The graph of a ``.tflite`` file as it stands: operators in order, tensors, constants.
 
-Read with the schema that comes with TensorFlow, as in :mod:`kws_exp.export.flatbuffer`, but with what computing needs:
+Read with TensorFlow's schema, as in :mod:`kws_exp.export.flatbuffer`, but with what computing needs:
 order, options, values.
 """
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kws_exp.errors import KwsError
+from kws_exp.export import tflite_schema
 from kws_exp.export.flatbuffer import operator_name
 
 _DTYPES: dict[str, np.dtype[Any]] = {"INT8": np.dtype(np.int8), "INT32": np.dtype("<i4"), "INT64": np.dtype("<i8")}
@@ -80,8 +81,7 @@ class Graph:
 
 def read(path: Path) -> Graph:
     """Read a model of one graph, one input and one output."""
-    from tensorflow.lite.python import schema_py_generated as schema
-
+    schema = tflite_schema.load()
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes(), 0))
     (graph,) = model.subgraphs
     tensors = [_tensor(schema, index, tensor, model.buffers) for index, tensor in enumerate(graph.tensors)]

@@ -7,6 +7,7 @@ fact: the accuracy of a clip says little about a device that listens all day, so
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from string import Template
 from typing import Any
 
 from kws_exp.device.names import markdown
@@ -33,15 +34,29 @@ and identifies nobody. Words that it was not trained on are meant to come out as
 the more they sound like a keyword.
 """
 _LIMITS = """\
-- Measured on clips of one second with a word in each, by speakers that the training did not hear. False alarms per hour
-  of continuous audio, and words missed in it, were not measured here: record an hour of the place where the device will
-  be and run it through `make demo` (where the export has it).
+- Accuracy is that on clips of one second with a word in each, by speakers that the training did not hear.
+- $stream
 - Measured with the microphones of the recordings. Another microphone, its case and its gain change the features.
 - Accents, ages and languages are those of the data; no figure is broken down by speaker.
-- Threshold and times of the detector (`detector` in the manifest) are settings; no recording chose them.
+- $detector
 - Nobody has timed a board. Instructions are counted exactly by an emulator (`make qemu-m4`), which knows no memory and
   no cycles; latencies in the manifest, under `device`, are estimates made from them.
 """
+_NOT_CHOSEN = {
+    "stream": """\
+False accepts in an hour of continuous audio, and words missed in it, were not measured here: record an hour of the
+  place where the device will be, and give it to `python -m kws_exp.stream score`.""",
+    "detector": """\
+Threshold and times of the detector (`detector` in the manifest) are settings; no recording chose them.""",
+}
+_CHOSEN = {
+    "stream": """\
+In continuous audio, the recordings that the detector's settings were chosen on: $sentence. Figures of the best of many
+  settings are too good; those on other recordings are not in this folder.""",
+    "detector": """\
+Thresholds and times of the detector (`detector` in the manifest) were chosen on $hours h of recordings for at most
+  $limit false accepts in an hour; another place makes other noise.""",
+}
 
 
 def write(manifest: Mapping[str, Any], title: str) -> str:
@@ -57,10 +72,22 @@ def write(manifest: Mapping[str, Any], title: str) -> str:
         "Model": _list(figures(manifest)),
         "Training": _list(_provenance(manifest["provenance"])),
         "Accuracy on the test partition": _accuracy(manifest["accuracy"]),
-        "Limits": _LIMITS,
+        "Limits": _limits(manifest.get("operating_point")),
         "Licence": "\n\n".join(licence(manifest)),
     }
     return "\n\n".join((f"## {head}\n\n" if head else "") + text.strip() for head, text in sections.items()) + "\n"
+
+
+def _limits(chosen: Mapping[str, Any] | None) -> str:
+    values = {}
+    if chosen:
+        values = {
+            "sentence": markdown(str(chosen["sentence"])),
+            "hours": f"{chosen['hours']:.3g}",
+            "limit": f"{chosen['max_false_accepts_per_hour']:g}",
+        }
+    texts = _CHOSEN if chosen else _NOT_CHOSEN
+    return Template(_LIMITS).substitute({key: Template(text).substitute(values) for key, text in texts.items()})
 
 
 def _accuracy(accuracy: Mapping[str, float] | None) -> str:

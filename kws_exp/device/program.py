@@ -53,7 +53,8 @@ def front_end(manifest: Mapping[str, Any]) -> micro.Micro:
 def detector_settings(manifest: Mapping[str, Any]) -> settings.Settings:
     """Return shapes, labels and rules of the detector; the manifest's ``detector`` may hold rules of its own."""
     frames, channels = manifest["input"]["shape"][1:3]
-    rules = manifest.get("detector") or {}
+    rules = dict(manifest.get("detector") or {})
+    rules["thresholds"] = tuple(rules.get("thresholds") or ())
     made = settings.Settings(
         labels=tuple(manifest["labels"]),
         sample_rate=manifest["sample_rate"],

@@ -1,7 +1,7 @@
 """What is inside a ``.tflite`` file: operators, quantisation, multiply-accumulates, sizes.
 
-Read with the schema that comes with TensorFlow. An operator's code is in one of two fields: codes up to 127
-also stand in the deprecated one, which old files alone fill.
+Read with TensorFlow's schema (:mod:`kws_exp.export.tflite_schema`). An operator's code is in one of two fields: codes
+up to 127 also stand in the deprecated one, which old files alone fill.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kws_exp.errors import KwsError
+from kws_exp.export import tflite_schema
 
 # What an open batch size leaves in the graph: it runs on the device, and computes garbage.
 _UNFIT = ("SHAPE", "PACK", "STRIDED_SLICE", "SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND")
@@ -58,9 +59,7 @@ class Contents:
 
 def read(path: Path) -> Contents:
     """Read a model of one graph, one input and one output."""
-    from tensorflow.lite.python import schema_py_generated as schema
-
-    content = path.read_bytes()
+    schema, content = tflite_schema.load(), path.read_bytes()
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
     (graph,) = model.subgraphs
     tensors = tuple(_tensor(schema, tensor, model.buffers) for tensor in graph.tensors)

@@ -1,7 +1,7 @@
 """``manifest.json``: all that someone with the exported folder alone must know, and a program can read.
 
 The proof comes after the export: ``accuracy``, ``arena`` and ``device`` are null until :func:`add_proof` and
-:func:`add_device` fill them in.
+:func:`add_device` fill them in, ``operating_point`` until ``python -m kws_exp.stream choose --write``.
 """
 
 from __future__ import annotations
@@ -70,6 +70,7 @@ class Manifest:
     arena: Arena | None
     accuracy: Mapping[str, float] | None
     device: Mapping[str, object] | None  # kws_exp.proof.generated
+    operating_point: Mapping[str, object] | None  # how the detector's settings were chosen (kws_exp.stream.install)
     files: Mapping[str, File]
     provenance: Mapping[str, object]
 
@@ -98,6 +99,7 @@ def make(
         arena=None,
         accuracy=None,
         device=None,
+        operating_point=None,
         files=files(folder),
         provenance=dict(provenance),
     )

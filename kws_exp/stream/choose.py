@@ -62,7 +62,7 @@ class Choice:
         if not self.met:
             return (
                 f"{start}: {limit} is out of reach of this network as long as every word may fire; train it against "
-                "what fires, or raise stream.max_false_accepts_per_hour"
+                "what fires, or raise the limit"
             )
         shown = f"{start}, within {limit}; that shows fewer than {self.upper_per_hour:.3g} an hour at 95 %"
         if self.upper_per_hour <= self.limit or not self.limit:

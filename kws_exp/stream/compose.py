@@ -32,6 +32,12 @@ SEGMENT = CLIP_SAMPLES + OVERLAP
 LEVEL = 1000.0  # RMS of a segment of noise before its gain, where a ratio is asked for
 SOFTEST = 1e-3  # of LEVEL**2: noise that is softer over a word does not make the rest louder by more than 30 dB
 BLOCK = 20 * SAMPLE_RATE
+LIMITS = {
+    "gap_s": ("the gap beside a word, in seconds,", 0, 3600),
+    "unknown_percentage": ("the percentage of unknown words", 0, 100),
+    "background_volume": ("the volume of the background", 0, 1),
+    "snr_db": ("the signal-to-noise ratio in dB", -60, 100),
+}
 
 
 @dataclass(frozen=True)
@@ -100,8 +106,8 @@ def plan(dataset: Dataset, recipe: Recipe) -> Plan:
         return Plan(recipe.samples, words, noise, volumes.astype(np.float32))
     if not len(noise):
         raise KwsError(
-            f"snr_db={recipe.snr_db:g} needs noise that training does not hear, but the {recipe.partition} partition "
-            "has none: add recordings of ten seconds or more to _background_noise_, or leave snr_db out"
+            f"a ratio of {recipe.snr_db:g} dB needs noise that training does not hear, but the {recipe.partition} "
+            "partition has none: add recordings of ten seconds or more to _background_noise_, or leave the ratio out"
         )
     rms = [np.sqrt(np.mean(np.square(_segment(dataset, *place)))) for place in noise]
     even = Plan(recipe.samples, words, noise, np.array(LEVEL / np.maximum(rms, 1), np.float32))
@@ -144,7 +150,7 @@ def _hands(dataset: Dataset, part: Partition, recipe: Recipe, rng: np.random.Gen
             raise KwsError(
                 f"a stream is made of clips that training does not hear, but the {recipe.partition} partition has none "
                 f"of {label}: record more speakers, or "
-                + ("give unknown_percentage=0" if label == UNKNOWN else f"raise data.{recipe.partition}_percentage")
+                + ("ask for 0 % of unknown words" if label == UNKNOWN else f"raise data.{recipe.partition}_percentage")
             )
         hands[label] = _dealt(rng, rows)
     return hands
@@ -216,19 +222,18 @@ def _checked(recipe: Recipe) -> str:
     """Check every setting; return the partition."""
     if recipe.partition not in (VALIDATION, TESTING):
         raise KwsError(
-            f"a stream is made of what training does not hear, so partition={recipe.partition} must be {VALIDATION} or "
-            f"{TESTING}"
+            f"a stream is made of what training does not hear, so its partition must be {VALIDATION} or {TESTING}, but "
+            f"is {recipe.partition}: take {TESTING} to score, {VALIDATION} to choose"
         )
-    limits = {"gap_s": (0, 3600), "unknown_percentage": (0, 100), "background_volume": (0, 1), "snr_db": (-60, 100)}
-    for key, (low, high) in limits.items():
+    for key, (name, low, high) in LIMITS.items():
         value = getattr(recipe, key)
         if value is not None and not low <= value <= high:  # written so that NaN fails as well
             nearest = high if value > high else low
-            raise KwsError(f"{key}={value:g} must be from {low} to {high}; the nearest is {key}={nearest}")
+            raise KwsError(f"{name} must be from {low} to {high}, but is {value:g}: the nearest is {nearest}")
     least = recipe.period / SAMPLE_RATE / 60
     if not least <= recipe.minutes <= 1e4:
         raise KwsError(
-            f"minutes={recipe.minutes:g} must be from {least:.3g}, in which one word and its gap fit, to 10000; "
-            f"ten are a start: minutes=10"
+            f"a stream must last from {least:.3g} minutes, in which one word and its gap fit, to 10000, but is to last "
+            f"{recipe.minutes:g}: ten are a start"
         )
     return recipe.partition

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from kws_exp import c99, framework
+from kws_exp import c99
 from kws_exp.c99 import host
 from kws_exp.c99.network import Network
 from kws_exp.errors import KwsError
@@ -54,7 +54,6 @@ def network(model: Path, frames: int, threads: int = 1) -> Iterator[Infer]:
 
 
 def _compiled(model: Path, frames: int, folder: Path, threads: int) -> Infer:
-    framework.load()
     made = c99.write(model, folder)
     library = host.compile(folder, [*host.NETWORK, WINDOWS], folder / "network.so", _LIBRARY)
     free: queue.SimpleQueue[ctypes.CDLL] = queue.SimpleQueue()

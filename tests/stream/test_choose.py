@@ -101,8 +101,7 @@ def test_a_limit_out_of_reach_is_told_in_one_sentence() -> None:
     assert (found.matching.figures().hits, found.matching.figures().false_accepts) == (1, 1)
     assert found.sentence == (
         "0 of 1 keywords missed and 1 false accept: the limit of 0.5 an hour (0 in 0.5 h) is out of reach of this "
-        "network as long as every word may fire; train it against what fires, or raise "
-        "stream.max_false_accepts_per_hour"
+        "network as long as every word may fire; train it against what fires, or raise the limit"
     )
 
 

@@ -118,7 +118,7 @@ def test_without_noise() -> None:
     for word in made.words:
         spoken[word.at : word.at + CLIP_SAMPLES] = True
     assert found[spoken].any() and not found[~spoken].any()
-    with pytest.raises(KwsError, match=r"^snr_db=10 needs noise that training does not hear, but the testing "):
+    with pytest.raises(KwsError, match=r"^a ratio of 10 dB needs noise that training does not hear, but the testing "):
         compose.plan(quiet, replace(SHORT, snr_db=10.0))
 
 
@@ -138,14 +138,20 @@ def test_extent_is_the_word() -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"partition": "training"}, "partition=training must be validation or testing"),
-        ({"partition": "validation"}, "the validation partition has none of _unknown_: .* give unknown_percentage=0"),
+        ({"partition": "training"}, "its partition must be validation or testing, but is training: take testing"),
+        (
+            {"partition": "validation"},
+            "the validation partition has none of _unknown_: .* ask for 0 % of unknown words",
+        ),
         ({"partition": "validation", "unknown_percentage": 0}, "has none of yes: .* raise data.validation_percentage"),
-        ({"minutes": 0.05}, "minutes=0.05 must be from 0.0667, in which one word"),
-        ({"minutes": float("nan")}, "minutes=nan must be from"),
-        ({"gap_s": -1}, "gap_s=-1 must be from 0 to 3600; the nearest is gap_s=0"),
-        ({"unknown_percentage": 130}, "the nearest is unknown_percentage=100"),
-        ({"snr_db": float("nan")}, "snr_db=nan must be from -60 to 100"),
+        ({"minutes": 0.05}, r"from 0.0667 minutes, in which one word and its gap fit, to 10000, but is to last 0.05: "),
+        ({"minutes": float("nan")}, "is to last nan: ten are"),
+        ({"gap_s": -1}, "the gap beside a word, in seconds, must be from 0 to 3600, but is -1: the nearest is 0"),
+        ({"unknown_percentage": 130}, "the percentage of unknown words must be .* but is 130: the nearest is 100"),
+        (
+            {"snr_db": float("nan")},
+            "the signal-to-noise ratio in dB must be from -60 to 100, but is nan: the nearest is -60",
+        ),
     ],
 )
 def test_what_cannot_be_composed(changes: dict[str, object], told: str) -> None:
