@@ -24,7 +24,7 @@ from kws_exp.schema import Config
 
 STEPS = 10  # in one call
 ROUNDS = 7
-LONG = 60  # steps of the whole, so that filling and emptying the pipeline do not count
+LONG = 400  # steps of the whole, so that filling and emptying the pipeline, 5 % of 60 steps, do not count
 
 
 def main(folder: str) -> list[str]:
@@ -49,7 +49,7 @@ def _whole(config: Config, dataset: Dataset) -> tuple[Any, Any, float]:
     learn = _learner(config)
     group = next(iter(_groups(config, batch, STEPS)))
     steps = iter(range(1, 1_000_000))
-    long = LONG if config.model.name == "tiny_conv" else LONG // 2
+    long = LONG if config.model.name == "tiny_conv" else LONG // 10
     found = best(
         {
             "model": lambda: learn(group.features, group.labels),

@@ -31,6 +31,7 @@ from kws_exp.pipeline import Batch, Source
 from kws_exp.schema import Config
 
 VARIANTS = 20  # by default: test accuracy is within the seeds' noise of fresh augmentation (docs/performance.md)
+USES = 5
 VERSION = 1  # part of the key: raise it when augmentation or a front end gives other values
 CLIPS = 100  # made at a time by each thread
 MOST_BYTES = 4_000_000_000  # of banks beside the one in use
@@ -40,12 +41,13 @@ Progress = Callable[[str, int, int], None]
 def size(config: Config, dataset: Dataset) -> int:
     """Return how many variants of each clip the bank of a run has, 0 for none.
 
-    Unless it is set, there is a bank of :data:`VARIANTS` where the run would make more of each clip itself.
+    Unless it is set, there is a bank of :data:`VARIANTS` where each of them would be drawn :data:`USES` times or more:
+    making one for a short trial of a sweep costs more than it saves.
     """
     if config.augment.bank is not None:
         return config.augment.bank
     drawn = sum(config.train.steps) * config.train.batch_size
-    return VARIANTS if drawn > VARIANTS * len(dataset.partitions[TRAINING]) else 0
+    return VARIANTS if drawn >= USES * VARIANTS * len(dataset.partitions[TRAINING]) else 0
 
 
 def open_bank(config: Config, dataset: Dataset, extract: Extract, count: int, progress: Progress) -> Source:

@@ -16,6 +16,7 @@ from kws_exp.evaluate import Evaluation
 from kws_exp.markdown import code, table
 from kws_exp.misheard import section as misheard
 from kws_exp.run_folder import RunFolder, RunRecord
+from kws_exp.stream import section as stream
 
 FILES = {
     "README.md": "how to build, test and flash what is here",
@@ -57,6 +58,7 @@ def markdown(folder: RunFolder) -> str:
         _words(folder, evaluation),
         misheard.errors(folder),
         misheard.noise(folder),
+        stream.lines(folder),
         report_device.section(manifest, proof),
         _training(folder, record),
         _reproduce(record),

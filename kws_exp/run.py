@@ -118,9 +118,9 @@ class Line:
             with self._stage("tracking"):
                 self._tracked(self.tracker)
         with self._stage("features"):
-            source = self._source(dataset, extract)
             validation = self._features(dataset, extract, VALIDATION), dataset.partitions[VALIDATION].labels
         with self._stage("training"):
+            source = self._source(dataset, extract)
             trained = train(config, source, validation, model, folder, self.watch, self._saved)
         with self._stage("evaluation"):
             test, outputs = self._evaluate(dataset, extract, trained.predict)
@@ -133,6 +133,9 @@ class Line:
             if self.sweep and self.sweep.wants_device:
                 with self._stage("evaluation"):
                     self._validate_on_device(dataset, extract)
+            if config.stream.evaluate:
+                with self._stage("stream"):
+                    self._stream(dataset)
         if len(test) and not self.sweep:
             with self._stage("listening"):
                 misheard.write_page(folder, config, dataset, test, outputs)
@@ -238,6 +241,14 @@ class Line:
             folder.path / summary.DEVICE_VALIDATION,
             {"accuracy": forms.device_accuracy(folder.export, features, labels)},
         )
+
+    def _stream(self, dataset: Dataset) -> None:
+        from kws_exp.stream import stage  # Numba and SciPy, for those alone who ask for it
+
+        config = self.started.config
+        with self.watch.progress() as line:
+            found = stage.evaluate(self.started.folder, config.stream, dataset, config.seed, line.update)
+        self.watch.say(", ".join(f"{name} {value:.3g}" for name, value in found.items()))
 
     def _saved(self, step: int, found: Score | None) -> None:
         if self.events:

@@ -37,6 +37,7 @@ from kws_exp.errors import KwsError
 NAME_CHARACTERS = 80  # of a run's name in its folder's: file systems end at 255 bytes
 RUNNING, FINISHED, FAILED, KILLED = "RUNNING", "FINISHED", "FAILED", "KILLED"
 SWEEP = "sweep.json"  # marks the folder of a sweep (kws_exp.sweep.group)
+STREAM = "stream.json"  # how a run does on continuous audio (kws_exp.stream.stage)
 PRUNED = "PRUNED"  # ended by its sweep, for good
 
 

@@ -189,6 +189,7 @@ class Export:
 class Stream:
     """The streams that a run is evaluated on (kws_exp.stream.stage)."""
 
+    evaluate: bool = False  # whether it is; needs the export
     minutes: float = 30.0  # of the validation stream, and of the test stream
     snr_db: float | None = None  # of each word to the noise; null: noise as loud as in training
     max_false_accepts_per_hour: float = 0.5  # of the operating point, on the validation stream
@@ -217,6 +218,7 @@ class Config:
     augment: Augment = field(default_factory=Augment)
     train: Train = field(default_factory=Train)
     export: Export = field(default_factory=Export)
+    stream: Stream = field(default_factory=Stream)
     tracking: Tracking = field(default_factory=Tracking)
     seed: int = 59185  # the classic trainer's RANDOM_SEED
     name: str | None = None  # run name; null: made from model and words

@@ -30,7 +30,8 @@ def scores(folder: RunFolder, select: str) -> dict[str, float]:
     """Return what a run that kept the best or the last weights reached: each figure that its folder has.
 
     accuracy and loss of the validation partition (by the weights that were kept) and its number of clips,
-    device_accuracy of the same in the device's arithmetic, test_accuracy and test_clips.
+    device_accuracy of the same in the device's arithmetic, test_accuracy and test_clips; misses, the share of keywords
+    missed on the validation stream within the limit of false accepts, all where no operating point keeps the limit.
     """
     found: dict[str, float] = {}
     passes = [row for row in run_folder.read_lines(folder.curves) if "val/accuracy" in row]
@@ -43,6 +44,9 @@ def scores(folder: RunFolder, select: str) -> dict[str, float]:
         found |= {"test_accuracy": tested.accuracy, "test_clips": tested.clips}
     if (folder.path / DEVICE_VALIDATION).exists():
         found["device_accuracy"] = run_folder.read_json(folder.path / DEVICE_VALIDATION)["accuracy"]
+    if (folder.path / run_folder.STREAM).exists():
+        chosen = run_folder.read_json(folder.path / run_folder.STREAM)["chosen"]
+        found["misses"] = chosen["figures"]["false_reject_rate"] if chosen["met"] else 1.0
     return found
 
 

@@ -46,6 +46,9 @@ RANGES: dict[str, tuple[float, float]] = {
     "train.log_interval": (1, 10_000_000),
     "train.keep": (1, 1000),
     "train.label_smoothing": (0, 0.9),
+    "stream.minutes": (0.1, 10_000),
+    "stream.snr_db": (-60, 100),
+    "stream.max_false_accepts_per_hour": (0, 3600),
     "export.calibration_clips": (1, 100_000),
     "export.emulated_clips": (1, 10_000),
     "export.detector.hop_frames": (0, 1000),
@@ -193,6 +196,11 @@ def _check_steps(config: Config) -> None:
 
 
 def _check_export(config: Config) -> None:
+    if config.stream.evaluate and not config.export.enabled:
+        raise KwsError(
+            "stream.evaluate=true scores the exported model, so that export.enabled must be true: leave "
+            "export.enabled=false out"
+        )
     for core in config.export.emulated_cores:
         _one_of("export.emulated_cores", core, CORES)
     if config.export.detector != Detector():

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kws_exp import augment, bank, features
+from kws_exp import augment, bank, features, pipeline
 from kws_exp.data import SILENT, Clips, Dataset, Partition
 from kws_exp.errors import KwsError
 from kws_exp.features.log_mel import LogMel
@@ -43,7 +43,7 @@ def configuration(folder: Path, front_end: Features | None = None, **settings: o
     )
 
 
-def opened(config: Config, dataset: Dataset = DATASET) -> bank.Source:
+def opened(config: Config, dataset: Dataset = DATASET) -> pipeline.Source:
     count = bank.size(config, dataset)
     return bank.open_bank(config, dataset, features.build(config.features), count, lambda stage, done, total: None)
 
@@ -51,7 +51,7 @@ def opened(config: Config, dataset: Dataset = DATASET) -> bank.Source:
 @pytest.mark.parametrize("front_end", [Micro(), LogMel()], ids=["micro", "log_mel"])
 def test_batches_hold_what_the_plain_path_gives(front_end: Features, tmp_path: Path) -> None:
     config = configuration(tmp_path, front_end)
-    found, labels = opened(config)(step=5)
+    found, labels = opened(config)(5)
     extract = features.build(front_end)
     plain = np.stack(
         [
@@ -114,9 +114,9 @@ def test_readers_at_the_same_time_share_one_bank(tmp_path: Path) -> None:
 
 def test_by_default_there_is_a_bank_where_it_saves_work(tmp_path: Path) -> None:
     config = configuration(tmp_path, bank=None)  # 64 clips a step of 5
-    config.train.steps = [1]
+    config.train.steps = [7]
     assert bank.size(config, DATASET) == 0
-    config.train.steps = [1, 1]
+    config.train.steps = [7, 1]
     assert bank.size(config, DATASET) == bank.VARIANTS
     config.augment.bank = 0
     assert bank.size(config, DATASET) == 0

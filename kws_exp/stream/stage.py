@@ -24,9 +24,8 @@ from kws_exp.stream import chosen, compose, curve, events, scores, scoring, spot
 from kws_exp.stream.choose import choose, matched
 from kws_exp.stream.match import TOLERANCE, Figures
 from kws_exp.stream.scores import Progress, silent
+from kws_exp.stream.section import FIGURE
 from kws_exp.stream.spotter import Spotter
-
-FILE, FIGURE = "stream.json", "det.png"
 
 
 def evaluate(
@@ -60,11 +59,12 @@ def evaluate(
         "test": scoring.with_intervals(found),
         "test_words": [scoring.with_intervals(one) for one in matching.per_word()],
         "curve": [one.to_json() for one in curves],
+        "metrics": _metrics(found),
     }
-    run_folder.write_json(folder.path / FILE, content)
+    run_folder.write_json(folder.path / run_folder.STREAM, content)
     title = f"Continuous audio: {', '.join(events.keywords(dataset.labels))}"
     figures.save(curve.draw(curves, title, found, settings.max_false_accepts_per_hour), folder.figures / FIGURE)
-    return _metrics(found)
+    return dict(content["metrics"])
 
 
 def _composed(

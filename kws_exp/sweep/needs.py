@@ -7,9 +7,14 @@ from collections.abc import Sequence
 from kws_exp.errors import KwsError
 from kws_exp.schema import Config
 from kws_exp.sweep import measures
-from kws_exp.sweep.measures import DEVICE, FOOTPRINT, TESTING, TRAINING
+from kws_exp.sweep.measures import DEVICE, FOOTPRINT, STREAM, TESTING, TRAINING
 
-PARTITIONS = {TRAINING: "validation", DEVICE: "validation", TESTING: "testing"}  # stage of a measure -> its clips
+PARTITIONS = {
+    TRAINING: "validation",
+    DEVICE: "validation",
+    STREAM: "validation",
+    TESTING: "testing",
+}  # stage of a measure -> its clips
 
 
 def check_tools(named: Sequence[str]) -> None:
@@ -44,6 +49,8 @@ def check_measured(config: Config, named: Sequence[str]) -> None:
     """
     if DEVICE in measures.needed(named) and not config.export.enabled:
         raise KwsError("device_accuracy is measured on the exported model, but export is off: leave out export=none")
+    if STREAM in measures.needed(named) and not config.stream.evaluate:
+        raise KwsError("misses are counted on a stream, but stream.evaluate is false: add stream.evaluate=true")
     for name in named:
         partition = PARTITIONS.get(measures.MEASURES[name].known_by)
         if partition and not getattr(config.data, f"{partition}_percentage"):

@@ -30,8 +30,9 @@ def scores(folder: RunFolder) -> dict[str, float]:
         found |= _device_figures(run_folder.read_json(folder.export / "manifest.json"))
     if (folder.export / "proof.json").exists():
         found |= _ethos_figures(run_folder.read_json(folder.export / "proof.json"))
-    if (folder.path / run_folder.SWEEP).exists():
-        found |= run_folder.read_json(folder.path / run_folder.SWEEP)["metrics"]
+    for name in (run_folder.SWEEP, run_folder.STREAM):
+        if (folder.path / name).exists():
+            found |= run_folder.read_json(folder.path / name)["metrics"]
     if (folder.path / DEVICE_VALIDATION).exists():
         found["val/accuracy_int8"] = run_folder.read_json(folder.path / DEVICE_VALIDATION)["accuracy"]
     return found | misheard.metrics(folder)

@@ -20,7 +20,7 @@ from kws_exp.track import metrics, model, parent, sync
 from kws_exp.track.sync import Session
 
 FILES = (
-    *("config.yaml", "log.txt", "report.md", "evaluation.json", "misheard.html", "noise.json"),
+    *("config.yaml", "log.txt", "report.md", "evaluation.json", "misheard.html", "noise.json", "stream.json"),
     *("comparison.csv", "leaderboard.csv", "best.yaml"),
 )
 FOLDERS = ("figures", "export")

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from kws_exp import config, data, run_folder
+from kws_exp import config, data, run_folder, summary
 from kws_exp.c99 import host
 from kws_exp.errors import KwsError
 from kws_exp.run_folder import RunFolder
 from kws_exp.schema import Stream
-from kws_exp.stream import choose, install, make, sources, spotter, stage
+from kws_exp.stream import choose, install, make, section, sources, spotter, stage
 from kws_exp.stream.compose import Recipe
+from kws_exp.track import metrics as metrics_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(host.compiler() is None, reason="no C compiler")]
 SETTINGS = Stream(minutes=2, snr_db=15, max_false_accepts_per_hour=90)
@@ -49,6 +50,11 @@ def test_it_chooses_on_validation_and_scores_on_test(run: Path, tmp_path: Path) 
     assert metrics["stream/false_accepts_per_hour"] == tested.false_accepts_per_hour
     assert metrics.get("stream/latency") == (kept["test"]["latency"] or {}).get("median")
     assert len(kept["curve"]) == 3 and kept["settings"]["minutes"] == 2
+    report = "\n".join(section.lines(folder))
+    assert f"| all | {tested.utterances} |" in report and expected.sentence in report
+    assert metrics_of.scores(folder)["stream/false_reject_rate"] == tested.false_reject_rate
+    misses = expected.matching.figures().false_reject_rate if expected.met else 1.0
+    assert summary.scores(folder, "best")["misses"] == misses
     install.write(folder.export, expected.point, {**kept["chosen"]})  # what the file holds is enough for an export
 
 
