@@ -32,6 +32,7 @@ def experiment(*overrides: str) -> Config:
 
 def machine() -> str:
     """Describe the machine in a line."""
+    framework.load()
     import numpy as np
     import tensorflow as tf
 

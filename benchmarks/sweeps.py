@@ -11,6 +11,7 @@ Each pair runs one after the other in one call, so that the ratios hold on a mac
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -19,15 +20,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from kws_exp import run_folder
+from kws_exp import cpu, run_folder
 from kws_exp.sweep import storage
 
 COMMON = ("--multirun", "hydra/sweeper=kws_optuna", "data=speech_commands", "words=[yes,no]", "export=none")
 LENGTHS = (20, 160, 40, 320, 80)  # steps
 HYPERBAND = (
-    *("train.steps=[540]", "train.eval_interval=20", "optimizer.learning_rate=tag(log,interval(0.0001,0.05))"),
+    *("train.steps=[1620]", "train.eval_interval=60", "optimizer.learning_rate=tag(log,interval(0.0001,0.05))"),
     *("augment.gain_db=interval(0,20)", "train.label_smoothing=interval(0,0.3)", "model.filters=range(2,17,2)"),
-    *("sweeper.n_trials=30", "sweeper.workers=2"),
+    *("sweeper.n_trials=30", "sweeper.workers=2", "augment.bank=0"),  # each gain would have a bank of its own
 )
 
 
@@ -52,10 +53,11 @@ def main(folder: str) -> list[str]:
     ]
     lengths = f"train.steps={','.join(f'[{steps}]' for steps in LENGTHS)}"
     for bank in (0, 20):
-        unequal = (data, lengths, "augment.gain_db=5", "model.filters=range(4,12)", f"augment.bank={bank}")
-        one, two = (sweep(*unequal, "sweeper.sampler=grid", workers=workers).seconds for workers in (1, 2))
-        name = f"40 unequal trials, augment.bank={bank}: two workers {two:.0f} s, one {one:.0f} s"
-        lines.append(f"| {name} | {two / one:.2f} | 0.60 |")
+        unequal = (data, lengths, "model.filters=range(4,12)", f"augment.bank={bank}", "sweeper.sampler=grid")
+        two, one, half = (sweep(*unequal, workers=workers, cores=cores) for workers, cores in ((2, 2), (1, 2), (1, 1)))
+        name = f"40 unequal trials, augment.bank={bank}: two workers {two.seconds:.0f} s"
+        lines.append(f"| {name}, one with both cores {one.seconds:.0f} s | {two.seconds / one.seconds:.2f} | 0.60 |")
+        lines.append(f"| and one with one core, {half.seconds:.0f} s | {two.seconds / half.seconds:.2f} | |")
     whole, pruned = sweep(data, *HYPERBAND, workers=2), sweep(data, *HYPERBAND, "sweeper.pruner=hyperband", workers=2)
     ratio = pruned.seconds / whole.seconds
     name = f"hyperband {pruned.seconds:.0f} s, without {whole.seconds:.0f} s"
@@ -67,14 +69,14 @@ def main(folder: str) -> list[str]:
     ]
 
 
-def sweep(*overrides: str, workers: int) -> Swept:
-    """Run a sweep as a command."""
+def sweep(*overrides: str, workers: int, cores: int | None = None) -> Swept:
+    """Run a sweep as a command; ``cores`` are divided among its workers, by default all."""
+    surroundings = os.environ | ({cpu.VARIABLE: str(cores)} if cores else {})
     with tempfile.TemporaryDirectory() as place:
-        command = [sys.executable, "-m", "kws_exp", *COMMON, *overrides]
+        settings = (*COMMON, *overrides, f"output_dir={place}", f"sweeper.workers={workers}")
+        command = [sys.executable, "-m", "kws_exp", *settings]
         began = time.monotonic()
-        subprocess.run(
-            [*command, f"output_dir={place}", f"sweeper.workers={workers}"], check=True, stdout=subprocess.DEVNULL
-        )
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=surroundings)
         seconds = time.monotonic() - began
         opened = storage.open_storage(storage.resolve(None, place))
         trials = opened.get_all_trials(opened.get_all_studies()[0]._study_id)

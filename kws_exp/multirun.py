@@ -72,7 +72,8 @@ class MultirunParent(Callback):
 
 
 def _open(settings: Config, overrides: list[str]) -> RunFolder:
-    from kws_exp.track import store
+    # parent is for _close: threads, which it imports, cannot be had any more when the interpreter ends
+    from kws_exp.track import parent, store  # noqa: F401
     from kws_exp.track.process import Tracker
 
     output_dir = Path(settings.output_dir).resolve()

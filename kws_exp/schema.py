@@ -241,6 +241,7 @@ class Limits:
     loss: Any = None
     device_accuracy: Any = None
     test_accuracy: Any = None
+    misses: Any = None
     parameters: Any = None
     macs: Any = None
     int8_kb: Any = None

@@ -114,9 +114,9 @@ def test_readers_at_the_same_time_share_one_bank(tmp_path: Path) -> None:
 
 def test_by_default_there_is_a_bank_where_it_saves_work(tmp_path: Path) -> None:
     config = configuration(tmp_path, bank=None)  # 64 clips a step of 5
-    config.train.steps = [7]
+    config.train.steps = [3]
     assert bank.size(config, DATASET) == 0
-    config.train.steps = [7, 1]
+    config.train.steps = [3, 1]
     assert bank.size(config, DATASET) == bank.VARIANTS
     config.augment.bank = 0
     assert bank.size(config, DATASET) == 0

@@ -17,7 +17,7 @@ from tests.sweep.commands import SMALL, finish, run, start, trials, wait_for, wo
 pytestmark = pytest.mark.slow
 
 COMPLETE, PRUNED, FAIL = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL
-LONG = ("train.steps=[500]", "train.eval_interval=50", "sweeper.pruner=none", "sweeper.workers=2")
+LONG = ("train.steps=[1000]", "train.eval_interval=50", "augment.bank=0", "sweeper.pruner=none", "sweeper.workers=2")
 
 
 @pytest.fixture(scope="module")
