@@ -1,6 +1,6 @@
 """The compiled training step: forward, backward, update; several steps in one call of TensorFlow.
 
-Entering and leaving TensorFlow costs 1 to 2 ms, a third of a step of tiny_conv (``python -m benchmarks step``). How
+Entering and leaving TensorFlow costs 0.9 ms, a fifth of a step of tiny_conv (``python -m benchmarks step``). How
 many steps go in one call changes no bit of what they compute: a run may be stopped and resumed between any two calls.
 """
 
@@ -19,7 +19,7 @@ from kws_exp.schema import Config
 if TYPE_CHECKING:
     import keras
 
-MOST_STEPS = 10  # in one call: 6.0 ms a step of tiny_conv become 3.6; fifty give nothing more
+MOST_STEPS = 10  # in one call: 4.0 ms a step of tiny_conv become 3.2
 LONGEST_CALL = 1.0  # seconds, for Ctrl-C is heard between two calls
 
 

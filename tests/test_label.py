@@ -15,7 +15,6 @@ import pytest
 import soundfile
 
 from kws_exp import label, run_folder
-from kws_exp.features.micro import Micro
 from kws_exp.stream import detect, scores, spotter
 from kws_exp.stream.events import OperatingPoint
 from tests.stream import exports
@@ -26,12 +25,7 @@ Captured = pytest.CaptureFixture[str]
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An export whose detector fires at little."""
-    folder = exports.make(Micro(), tmp_path_factory.mktemp("export"))
-    manifest = run_folder.read_json(folder / "manifest.json")
-    manifest["detector"] |= {"detection_threshold": 70, "suppression_ms": 300}
-    run_folder.write_json(folder / "manifest.json", manifest)
-    return folder
+    return exports.eager(tmp_path_factory.mktemp("export"))
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,7 @@ import pytest
 import soundfile
 from rich.console import Console
 
-from kws_exp import label, run_folder
-from kws_exp.features.micro import Micro
+from kws_exp import label
 from kws_exp.listen import __main__ as listen
 from kws_exp.listen import screen
 from kws_exp.listen.detector import Moment
@@ -28,12 +27,7 @@ LABELS = ("_silence_", "_unknown_", "yes", "no")
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An export whose detector fires at little."""
-    folder = exports.make(Micro(), tmp_path_factory.mktemp("export"))
-    manifest = run_folder.read_json(folder / "manifest.json")
-    manifest["detector"] |= {"detection_threshold": 70, "suppression_ms": 300}
-    run_folder.write_json(folder / "manifest.json", manifest)
-    return folder
+    return exports.eager(tmp_path_factory.mktemp("export"))
 
 
 @pytest.fixture(scope="module")
