@@ -45,16 +45,17 @@ def main(folder: str) -> list[str]:
 
 def _whole(config: Config, dataset: Dataset) -> tuple[Any, Any, float]:
     """Return a step of the model alone, a batch of the input alone, and the wall seconds of a step of both."""
-    batch = pipeline.fresh(config, dataset, features.build(config.features))
+    source = pipeline.fresh(config, dataset, features.build(config.features))
     learn = _learner(config)
-    group = next(iter(_groups(config, batch, STEPS)))
+    group = next(iter(_groups(config, source, STEPS)))
+    room = np.empty_like(group.features[0]), np.empty_like(group.labels[0])
     steps = iter(range(1, 1_000_000))
     long = LONG if config.model.name == "tiny_conv" else LONG // 10
     found = best(
         {
             "model": lambda: learn(group.features, group.labels),
-            "input": lambda: [batch(next(steps)) for _ in range(STEPS)],
-            "whole": lambda: _train(config, batch, learn, long),
+            "input": lambda: [source(next(steps), *room) for _ in range(STEPS)],
+            "whole": lambda: _train(config, source, learn, long),
         },
         ROUNDS,
     )

@@ -45,9 +45,7 @@ def trained(config: Config, dataset: Dataset, tested: Dataset, seed: int) -> tup
     framework.start(seed)
     extract = features.build(config.features)
     model = models.build(config.model, config.features.frames, config.features.width, len(config.labels), seed)
-    count = bank.size(config, dataset)
-    fresh = pipeline.fresh(config, dataset, extract)
-    source = bank.open_bank(config, dataset, extract, count, lambda *_: None) if count else fresh
+    source = bank.source(config, dataset, extract, lambda *_: None)
     validation = pipeline.partition_features(config, dataset, extract, VALIDATION)
     labelled = validation, dataset.partitions[VALIDATION].labels
     with tempfile.TemporaryDirectory() as scratch:

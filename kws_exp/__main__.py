@@ -19,6 +19,7 @@ from hydra.types import RunMode
 
 from kws_exp import budget, start, usage
 from kws_exp import config as configuration
+from kws_exp.config import wording
 from kws_exp.errors import KwsError, complain
 from kws_exp.validate import check_single
 
@@ -58,7 +59,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a word that the console cannot show must not end a run
     os.environ["HYDRA_FULL_ERROR"] = "1"  # makes Hydra raise instead of printing, so that we word the message
     if {"--help", "-h"} & set(sys.argv[1:]):
-        print(usage.text(configuration.CONFIG_ROOT, configuration.GROUPS))
+        print(usage.text(configuration.CONFIG_ROOT, wording.GROUPS))
         return
     try:
         configuration.register()
@@ -69,9 +70,9 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except configuration.COMPOSITION_ERRORS as error:
-        if WANTS_TRACEBACK or not configuration.is_composition_error(error):
+        if WANTS_TRACEBACK or not wording.is_composition_error(error):
             raise
-        sys.exit(complain(configuration.explain(error)))
+        sys.exit(complain(wording.explain(error)))
 
 
 if __name__ == "__main__":

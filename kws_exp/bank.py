@@ -1,9 +1,9 @@
 """A bank of augmented features: some variants of every training clip, made once on all cores, then mapped.
 
-    CACHE/banks/KEY/variant-0003.npy   (clips, frames, width) in the order of the training partition
+    CACHE/banks/KEY/variants   (variants, clips, frames, width), clips in the order of the training partition, no header
 
 The key covers clips, noise, augmentation, features and seed, so the trials of a sweep that share these share the bank,
-and so do later runs; a larger bank makes only the variants that are missing. Masks (SpecAugment) are not in it, they
+and so do later runs; a larger bank appends the variants that are missing. Masks (SpecAugment) are not in it, they
 are drawn for each step. The surprising fact: the micro front end's features take a byte a value, for they are what
 the device's int8 input can be.
 """
@@ -12,27 +12,30 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
+import math
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kws_exp import augment, features
 from kws_exp.cpu import cores
-from kws_exp.data import TRAINING, Dataset, source
+from kws_exp.data import TRAINING, Dataset
+from kws_exp.data.source import cache_dir
 from kws_exp.errors import KwsError
 from kws_exp.features import Extract
-from kws_exp.pipeline import Batch, Source
+from kws_exp.pipeline import Source, fresh
 from kws_exp.schema import Config
 
+FILE = "variants"
 VARIANTS = 20  # by default: test accuracy is within the seeds' noise of fresh augmentation (docs/performance.md)
 USES = 2  # then making it is half the work of fresh augmentation at most
-VERSION = 1  # part of the key: raise it when augmentation or a front end gives other values
+VERSION = 2  # part of the key: raise it when augmentation or a front end gives other values
 CLIPS = 100  # made at a time by each thread
 MOST_BYTES = 4_000_000_000  # of banks beside the one in use
 Progress = Callable[[str, int, int], None]
@@ -50,6 +53,12 @@ def size(config: Config, dataset: Dataset) -> int:
     return VARIANTS if drawn >= USES * VARIANTS * len(dataset.partitions[TRAINING]) else 0
 
 
+def source(config: Config, dataset: Dataset, extract: Extract, progress: Progress) -> Source:
+    """Return the source of training batches: from a bank, made if need be, or augmented anew for each step."""
+    count = size(config, dataset)
+    return open_bank(config, dataset, extract, count, progress) if count else fresh(config, dataset, extract)
+
+
 def open_bank(config: Config, dataset: Dataset, extract: Extract, count: int, progress: Progress) -> Source:
     """Return the source of batches from a bank of ``count`` variants; make what is missing of it.
 
@@ -59,37 +68,33 @@ def open_bank(config: Config, dataset: Dataset, extract: Extract, count: int, pr
     variants = _variants(config, dataset, extract, count, progress)
     part, stored = dataset.partitions[TRAINING], features.compact(config.features)
 
-    def batch(step: int) -> Batch:
-        drawn = augment.bank_draws(len(part), len(variants), config.augment, config.train.batch_size, config.seed, step)
-        rows = np.stack([variants[variant][clip] for variant, clip in zip(drawn.variants, drawn.clips, strict=True)])
-        found = augment.hide(drawn.masks, stored.decode(rows))
-        return found, part.labels[drawn.clips]
+    def put(step: int, found: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
+        drawn = augment.bank_draws(len(part), count, config.augment, config.train.batch_size, config.seed, step)
+        found[:] = stored.decode(variants[drawn.variants, drawn.clips])
+        augment.hide(drawn.masks, found)
+        labels[:] = part.labels[drawn.clips]
 
-    return batch
+    return put
 
 
 def place(config: Config, dataset: Dataset) -> Path:
     """Return the folder of the bank that ``config`` means."""
     drawn = replace(config.augment, bank=None, time_mask_ms=None, frequency_mask=None)
     meant = repr((VERSION, dataset.digest, config.seed, asdict(drawn), asdict(config.features)))
-    return source.cache_dir(config.data) / "banks" / hashlib.sha256(meant.encode()).hexdigest()[:16]
+    return cache_dir(config.data) / "banks" / hashlib.sha256(meant.encode()).hexdigest()[:16]
 
 
-def _variants(
-    config: Config, dataset: Dataset, extract: Extract, count: int, progress: Progress
-) -> list[NDArray[np.generic]]:
+def _variants(config: Config, dataset: Dataset, extract: Extract, count: int, progress: Progress) -> NDArray[Any]:
     from filelock import FileLock
 
     folder = place(config, dataset)
+    kept = np.dtype(features.compact(config.features).dtype)
+    shape = count, len(dataset.partitions[TRAINING]), config.features.frames, config.features.width
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        paths = [folder / f"variant-{number:04d}.npy" for number in range(count)]
         with FileLock(folder.with_suffix(".lock")):  # whoever comes second finds it made
-            for number, path in enumerate(paths):
-                if not path.exists():
-                    _write(path, config, dataset, extract, number)
-                progress("augmenting", number + 1, len(paths))
-            found = [np.load(path, mmap_mode="r", allow_pickle=False) for path in paths]
+            _fill(folder / FILE, config, dataset, extract, kept.itemsize * math.prod(shape[1:]), count, progress)
+            found = np.asarray(np.memmap(folder / FILE, kept, "r", shape=shape))
             folder.touch()  # it was used now
         with contextlib.suppress(OSError):  # another process is making room too
             _make_room(folder)
@@ -122,23 +127,21 @@ def _used(folder: Path) -> float:
     return folder.stat().st_mtime
 
 
-def _write(path: Path, config: Config, dataset: Dataset, extract: Extract, number: int) -> None:
-    """Make one variant of all clips, aside, then under its name."""
+def _fill(
+    path: Path, config: Config, dataset: Dataset, extract: Extract, size: int, count: int, progress: Progress
+) -> None:
+    """Append what is missing of ``count`` variants of ``size`` bytes; half a one, left by a kill, goes."""
     part, stored = dataset.partitions[TRAINING], features.compact(config.features)
-    draws = augment.variant_draws(part, config.augment, config.seed, number)
 
     def made(piece: augment.Draws) -> NDArray[np.generic]:
         return stored.encode(extract(augment.render(piece, dataset.clips, dataset.noise)))
 
-    shape = (len(part), config.features.frames, config.features.width)
-    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(stored.dtype)), "fortran_order": False, "shape": shape}
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        # written in order to an open file: a full disk is an error there, and kills whoever writes to a mapped one
-        with aside.open("wb") as file, ThreadPoolExecutor(cores()) as pool:
-            np.lib.format.write_array_header_1_0(file, header)
+    # written in order to an open file: a full disk is an error there, and kills whoever writes to a mapped one
+    with path.open("ab") as file, ThreadPoolExecutor(cores()) as pool:
+        whole = file.tell() // size
+        file.truncate(whole * size)
+        for number in range(whole, count):
+            draws = augment.variant_draws(part, config.augment, config.seed, number)
             for values in pool.map(made, augment.pieces(draws, CLIPS)):
                 file.write(values.tobytes())
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+            progress("augmenting", number + 1, count)

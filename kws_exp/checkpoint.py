@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,21 @@ Arrays = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Score:
-    """How good weights are: by validation accuracy, and by loss where that is equal."""
+    """How good weights are: by the misses on a stream if they are counted, then by validation accuracy, then loss."""
 
     step: int
     accuracy: float
     loss: float
+    misses: float | None = None  # share of the keywords, where train.select=stream
+
+    @property
+    def rank(self) -> tuple[float, float, float]:
+        """More is better."""
+        return -(self.misses or 0.0), self.accuracy, -self.loss
 
     def beats(self, other: Score | None) -> bool:
         """Tell whether these weights are to be kept rather than the other's."""
-        return other is None or (self.accuracy, -self.loss) > (other.accuracy, -other.loss)
+        return other is None or self.rank > other.rank
 
 
 @dataclass(frozen=True)
@@ -61,8 +67,8 @@ def restore(arrays: Arrays, groups: Mapping[str, Sequence[Any]]) -> None:
 
 def save(folder: Path, checkpoint: Checkpoint, keep: int) -> None:
     """Write ``step-N.npz`` and remove all but the newest ``keep``."""
-    best = checkpoint.best
-    header = np.array([best.step, best.accuracy, best.loss] if best else [], np.float64)
+    known = [value for value in astuple(checkpoint.best) if value is not None] if checkpoint.best else []
+    header = np.array(known, np.float64)
     _write(folder / f"step-{checkpoint.step:08d}.npz", {"best": header, **checkpoint.arrays})
     for path in (*_saved(folder)[keep:], *folder.glob(".step-*.npz")):  # the latter are of a killed process
         path.unlink(missing_ok=True)
@@ -81,7 +87,7 @@ def load_latest(folder: Path) -> Checkpoint | None:
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             continue
         header = arrays.pop("best")
-        best = Score(int(header[0]), float(header[1]), float(header[2])) if header.size else None
+        best = Score(int(header[0]), *map(float, header[1:])) if header.size else None
         return Checkpoint(int(path.stem.partition("-")[2]), best, arrays)
     return None
 

@@ -1,9 +1,9 @@
-"""``python -m kws_exp.label RUN_OR_FOLDER FILE|DIR...``: what a model hears, in clips and in recordings of any length.
+"""``python -m kws_exp.label MODEL FILE|DIR...``: what a model hears, in clips and in recordings of any length.
 
-Give a run (its folder, its id, or ``latest``) or an export folder, then wav, flac or ogg files of any rate, or folders
-of them. A clip, of at most a second, is heard as in training: its top labels are printed. A longer recording is heard
-as on the device: the words that fire are printed, with the time. Scores are from 0 to 1. Status 0: all were heard; 1:
-some of several files were not, and each says why; 2: nothing was.
+Give a run (its folder, its id, or ``latest``), an export folder or a registered model, then wav, flac or ogg files of
+any rate, or folders of them. A clip, of at most a second, is heard as in training: its top labels are printed. A longer
+recording is heard as on the device: the words that fire are printed, with the time. Scores are from 0 to 1. Status 0:
+all were heard; 1: some of several files were not, and each says why; 2: nothing was.
 
 The surprising fact: a second and a sample of the same audio may be heard otherwise than the second alone, because the
 device does not know where a word begins, and its noise estimate does not start anew.
@@ -20,8 +20,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kws_exp import model_argument
 from kws_exp.errors import KwsError, complain
-from kws_exp.verify import find
 
 if TYPE_CHECKING:
     from kws_exp.console import ProgressLine
@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if chosen.top < 1:
             raise KwsError(f"--top must be at least 1, but is {chosen.top}: give --top 1")
-        folder = find(chosen.model, Path(chosen.output_dir) / "runs")
+        folder = model_argument.folder(chosen)
         paths, lacking = _paths(map(Path, chosen.audio))
         from kws_exp.stream import spotter, terminal
 
@@ -113,13 +113,12 @@ def _detections(path: Path, model: Spotter, line: ProgressLine | None) -> Iterat
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m kws_exp.label", description=(__doc__ or "").split("\n\n")[1])
-    parser.add_argument("model", metavar="RUN_OR_FOLDER", help="export folder, or run: folder, id or latest")
+    model_argument.add(parser)
     parser.add_argument("audio", metavar="FILE|DIR", nargs="+", help="wav, flac or ogg files, or folders of them")
     parser.add_argument("--top", type=int, default=3, metavar="N", help="labels of a clip (default: 3)")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", dest="form", action="store_const", const="json", help="print a list of objects")
     form.add_argument("--csv", dest="form", action="store_const", const="csv", help="print file,seconds,label,score")
-    parser.add_argument("--output-dir", default="mlruns", help="where runs are looked for (default: mlruns)")
     return parser
 
 

@@ -21,7 +21,9 @@ from kws_exp.features import Extract
 from kws_exp.schema import Config, Train
 
 Batch = tuple[NDArray[np.float32], NDArray[np.int64]]  # features (batch, frames, width), labels (batch,)
-Source = Callable[[int], Batch]  # of a step
+Source = Callable[[int, NDArray[np.float32], NDArray[np.int64]], None]
+"""Puts the batch of a step into features (batch, frames, width) and labels (batch,)."""
+
 CLIPS = 100  # of a partition at a time in each thread: 6.4 MB of audio
 REMEMBERED = 4  # partitions' features; 8 MB for 1,000 clips at 49x40
 
@@ -40,12 +42,20 @@ def fresh(config: Config, dataset: Dataset, extract: Extract) -> Source:
     """Return the source of batches that are augmented anew for each step."""
     part = dataset.partitions[TRAINING]
 
-    def batch(step: int) -> Batch:
+    def put(step: int, found: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
         draws = augment.training_draws(part, config.augment, config.train.batch_size, config.seed, step)
-        found = extract(augment.render(draws, dataset.clips, dataset.noise))
-        return augment.hide(draws.masks, found), draws.labels
+        found[:], labels[:] = extract(augment.render(draws, dataset.clips, dataset.noise)), draws.labels
+        augment.hide(draws.masks, found)
 
-    return batch
+    return put
+
+
+def batch(config: Config, source: Source, step: int) -> Batch:
+    """Return the batch of a step."""
+    shape = config.train.batch_size, config.features.frames, config.features.width
+    found = np.empty(shape, np.float32), np.empty(shape[0], np.int64)
+    source(step, *found)
+    return found
 
 
 def groups(
@@ -55,7 +65,7 @@ def groups(
 
     Args:
         config: gives the shapes, and the steps at which something is to be done: a group ends there.
-        source: makes one batch, in any thread.
+        source: makes each batch, in any thread.
         first: step.
         last: step.
         most: how many steps a group may have, asked when its batches are begun.
@@ -65,7 +75,7 @@ def groups(
     waiting: deque[Group] = deque()
 
     def fill(group: Group, place: int) -> None:
-        group.features[place], group.labels[place] = source(group.steps[place])
+        source(group.steps[place], group.features[place], group.labels[place])
 
     def begin(steps: range) -> Group:
         batches = np.empty((len(steps), *shape), np.float32)

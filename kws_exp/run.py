@@ -43,7 +43,7 @@ from kws_exp.signals import Pruned
 from kws_exp.start import Started
 from kws_exp.tensorboard import EventFiles
 from kws_exp.track import process, store
-from kws_exp.train import Predict, Trained, evaluate, train
+from kws_exp.train import Misses, Predict, Trained, evaluate, train
 
 if TYPE_CHECKING:
     import keras
@@ -121,7 +121,8 @@ class Line:
             validation = self._features(dataset, extract, VALIDATION), dataset.partitions[VALIDATION].labels
         with self._stage("training"):
             source = self._source(dataset, extract)
-            trained = train(config, source, validation, model, folder, self.watch, self._saved)
+            misses = self._misses(dataset) if config.train.select == "stream" else None
+            trained = train(config, source, validation, model, folder, self.watch, self._saved, misses)
         with self._stage("evaluation"):
             test, outputs = self._evaluate(dataset, extract, trained.predict)
         if config.export.enabled:
@@ -177,15 +178,20 @@ class Line:
 
     def _source(self, dataset: Dataset, extract: Extract) -> pipeline.Source:
         config = self.started.config
-        variants = bank.size(config, dataset)
-        if not variants:
-            return pipeline.fresh(config, dataset, extract)
-        clips = len(dataset.partitions[TRAINING])
-        self.watch.say(
-            f"augmentation: {variants} variants of each of {clips:,} clips (augment.bank=0: always new ones)"
-        )
+        variants, clips = bank.size(config, dataset), len(dataset.partitions[TRAINING])
+        if variants:
+            self.watch.say(
+                f"augmentation: {variants} variants of each of {clips:,} clips (augment.bank=0: always new ones)"
+            )
         with self.watch.progress() as line:
-            return bank.open_bank(config, dataset, extract, variants, line.update)
+            return bank.source(config, dataset, extract, line.update)
+
+    def _misses(self, dataset: Dataset) -> Misses:
+        """Return what weights are chosen by where it is their misses on a validation stream."""
+        from kws_exp.stream import selection  # Numba and SciPy, for those alone who ask for it
+
+        with self.watch.progress() as line:
+            return selection.misses(self.started.config, dataset, line.update)
 
     def _features(self, dataset: Dataset, extract: Extract, name: str) -> NDArray[np.float32]:
         return pipeline.partition_features(self.started.config, dataset, extract, name)
@@ -214,7 +220,7 @@ class Line:
             "tracking_run_id": record.tracking_run_id,
             "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
             "steps": trained.steps,
-            "weights_of_step": trained.best.step if trained.best and config.train.select == "best" else trained.steps,
+            "weights_of_step": trained.best.step if trained.best and config.train.select != "last" else trained.steps,
             "data": {key: record.data[key] for key in ("source", "digest")},
             "git": record.git,
             "versions": record.versions,

@@ -151,7 +151,7 @@ class Train:
     save_interval: int = 100
     log_interval: int = 10  # steps per point of the training curves
     keep: int = 3  # checkpoints kept beside the best one
-    select: str = "best"  # best (by validation accuracy) | last
+    select: str = "best"  # best (by validation accuracy) | stream (by misses on a validation stream) | last
     label_smoothing: float = 0.0
 
 

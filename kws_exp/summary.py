@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kws_exp import budget, run_folder
+from kws_exp.checkpoint import Score
 from kws_exp.evaluate import Evaluation, wilson
 from kws_exp.run_folder import RunFolder, RunRecord
 
@@ -27,7 +28,7 @@ FORMS = {  # of the model, in the order in which one is made from the other
 
 
 def scores(folder: RunFolder, select: str) -> dict[str, float]:
-    """Return what a run that kept the best or the last weights reached: each figure that its folder has.
+    """Return what a run reached with the weights that ``train.select`` kept: each figure that its folder has.
 
     accuracy and loss of the validation partition (by the weights that were kept) and its number of clips,
     device_accuracy of the same in the device's arithmetic, test_accuracy and test_clips; misses, the share of keywords
@@ -36,7 +37,7 @@ def scores(folder: RunFolder, select: str) -> dict[str, float]:
     found: dict[str, float] = {}
     passes = [row for row in run_folder.read_lines(folder.curves) if "val/accuracy" in row]
     if passes:
-        kept = passes[-1] if select == "last" else max(passes, key=lambda row: (row["val/accuracy"], -row["val/loss"]))
+        kept = passes[-1] if select == "last" else max(passes, key=_rank)
         clips = run_folder.read_lines(folder.confusions)[-1]["matrix"]
         found = {"accuracy": kept["val/accuracy"], "loss": kept["val/loss"], "clips": sum(map(sum, clips))}
     tested = evaluation(folder)
@@ -48,6 +49,10 @@ def scores(folder: RunFolder, select: str) -> dict[str, float]:
         chosen = run_folder.read_json(folder.path / run_folder.STREAM)["chosen"]
         found["misses"] = chosen["figures"]["false_reject_rate"] if chosen["met"] else 1.0
     return found
+
+
+def _rank(row: Mapping[str, float]) -> tuple[float, ...]:
+    return Score(int(row["step"]), row["val/accuracy"], row["val/loss"], row.get("val/misses")).rank
 
 
 def terminal(folder: RunFolder) -> Group:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # features (clips, frames, width) to logits
+Misses = Callable[[Predict], float]  # share of the keywords of a validation stream
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ def train(
     folder: RunFolder,
     watch: Watch,
     saved: Callable[[int, Score | None], None] = lambda step, found: None,
+    misses: Misses | None = None,
 ) -> Trained:
     """Train ``model`` in place, from the folder's last checkpoint if there is one, and load the chosen weights.
 
@@ -80,6 +82,7 @@ def train(
         folder: takes checkpoints and curves.
         watch: shows progress.
         saved: called after each checkpoint, with the step and, if it was one of a validation pass, its score.
+        misses: what weights are chosen by before their accuracy, if it is given.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C or SIGTERM, once the checkpoint is written.
@@ -112,7 +115,7 @@ def train(
             evaluates, found = step % settings.eval_interval == 0 or step == last, None
             paused = time.monotonic()  # what follows is no training
             if evaluates:
-                found = _validate(predict, validation, config.labels, step, curves, watch)
+                found = _validate(predict, validation, misses, config.labels, step, curves, watch)
                 if found and found.beats(best):
                     best = found
                     checkpoint.save_best(folder.checkpoints, checkpoint.capture({"model": model.variables}))
@@ -124,7 +127,7 @@ def train(
             meter.since += time.monotonic() - paused
             if stop.requested:
                 raise KeyboardInterrupt
-    if settings.select == "best" and best is not None:
+    if settings.select != "last" and best is not None:
         checkpoint.restore(checkpoint.load_best(folder.checkpoints), {"model": model.variables})
     return Trained(last, best, time.monotonic() - started, predict)
 
@@ -168,6 +171,7 @@ def _resume(folder: RunFolder, state: dict[str, Any], meter: _Meter) -> tuple[in
 def _validate(
     predict: Predict,
     validation: pipeline.Batch,
+    misses: Misses | None,
     names: tuple[str, ...],
     step: int,
     curves: _Curves,
@@ -178,11 +182,14 @@ def _validate(
     result = evaluate(predict(features), labels, names)
     if result.loss is None:
         return None
-    curves.add(step, val_accuracy=result.accuracy, val_loss=result.loss)
+    missed = misses(predict) if misses else None
+    more = {} if missed is None else {"val_misses": missed}
+    curves.add(step, val_accuracy=result.accuracy, val_loss=result.loss, **more)
     curves.confusions.append({"step": step, "matrix": [list(row) for row in result.matrix]})
-    watch.say(f"step {step}: validation accuracy {result.accuracy:.1%} (N={result.clips})")
+    heard = "" if missed is None else f", {missed:.1%} of the stream's keywords missed"
+    watch.say(f"step {step}: validation accuracy {result.accuracy:.1%} (N={result.clips}){heard}")
     watch.say(result.table())
-    return Score(step, result.accuracy, result.loss if math.isfinite(result.loss) else math.inf)
+    return Score(step, result.accuracy, result.loss if math.isfinite(result.loss) else math.inf, missed)
 
 
 @dataclass

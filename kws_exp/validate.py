@@ -59,7 +59,7 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 CHOICES: dict[str, Sequence[str]] = {
     "data.name": ("auto", "speech_commands", "synthetic"),
-    "train.select": ("best", "last"),
+    "train.select": ("best", "stream", "last"),
     "export.profile": ("tflm", "tflm_micro_speech", "esphome"),
     "verbosity": ("debug", "info", "warning", "error"),
 }

@@ -1,9 +1,10 @@
-"""``python -m kws_exp.verify RUN_OR_FOLDER``: repeat the proof on an exported folder alone.
+"""``python -m kws_exp.verify MODEL``: repeat the proof on an exported folder alone.
 
-Give an ``export`` folder, wherever it was copied, or a run (its folder, its id, or ``latest``). Nothing but the folder
-is read, and no network is needed. Status 0: every byte that could be checked is right; 1: one differs, and what is
-printed names the file; 2: there is nothing to verify. The surprising fact: it runs the golden vectors through the files
-as they are, so it notices a changed weight even in a folder whose manifest was changed to go with it.
+Give an ``export`` folder, wherever it was copied, a run (its folder, its id, or ``latest``) or a registered model.
+Nothing but the folder is read, and no network is needed once it is here. Status 0: every byte that could be checked is
+right; 1: one differs, and what is printed names the file; 2: there is nothing to verify. The surprising fact: it runs
+the golden vectors through the files as they are, so it notices a changed weight even in a folder whose manifest was
+changed to go with it.
 """
 
 from __future__ import annotations
@@ -15,20 +16,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from kws_exp import run_folder
-from kws_exp.errors import KwsError, complain, nearest
+from kws_exp import model_argument, run_folder
+from kws_exp.errors import KwsError, complain
 from kws_exp.proof.finding import Finding
-from kws_exp.run_folder import RunFolder
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m kws_exp.verify", description=(__doc__ or "").split("\n\n")[1])
-    parser.add_argument("export", metavar="RUN_OR_FOLDER", help="export folder, or run: folder, id or latest")
-    parser.add_argument("--output-dir", default="mlruns", help="where runs are looked for (default: mlruns)")
+    model_argument.add(parser)
     chosen = parser.parse_args(arguments)
     try:
-        folder = find(chosen.export, Path(chosen.output_dir) / "runs")
+        folder = model_argument.folder(chosen)
         print(f"verifying {folder}")
         findings = []
         for finding in verify(folder):
@@ -40,30 +39,6 @@ def main(arguments: list[str] | None = None) -> int:
     wrong = [finding.what for finding in findings if finding.wrong]
     print(f"WRONG: {', '.join(wrong)}" if wrong else "all that could be checked is equal, byte for byte")
     return 1 if wrong else 0
-
-
-def find(wanted: str, runs: Path) -> Path:
-    """Return the export folder that is meant.
-
-    Raises:
-        KwsError: There is none.
-    """
-    for place in (Path(wanted), Path(wanted) / "export"):
-        if (place / "manifest.json").is_file():
-            return place
-    found = [(folder, record) for folder, record in run_folder.find_all(runs) if _is_exported(folder)]
-    for folder, record in found:
-        if wanted in ("latest", record.run_id, record.tracking_run_id, folder.path.name):
-            return folder.export
-    meant = nearest(wanted, [folder.path.name for folder, _ in found])
-    raise KwsError(
-        f"'{wanted}' is no export folder (it would hold manifest.json) and no run with an export in {runs}{meant}: "
-        "give a folder, a run's id or folder name, or latest"
-    )
-
-
-def _is_exported(folder: RunFolder) -> bool:
-    return (folder.export / "manifest.json").is_file()
 
 
 def verify(folder: Path) -> Iterator[Finding]:

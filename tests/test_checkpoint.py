@@ -13,11 +13,12 @@ def state(step: int) -> dict[str, np.ndarray]:
     return {"model/0000": np.full((3, 2), step, np.float32), "optimizer/0000": np.array(step, np.int64)}
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path, Checkpoint(40, Score(20, 0.9, 0.25), state(40)), keep=3)
+@pytest.mark.parametrize("best", [None, Score(20, 0.9, 0.25), Score(20, 0.9, 0.25, 0.5)])
+def test_what_is_saved_is_loaded(best: Score | None, tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, Checkpoint(40, best, state(40)), keep=3)
     loaded = checkpoint.load_latest(tmp_path)
     assert loaded is not None
-    assert (loaded.step, loaded.best) == (40, Score(20, 0.9, 0.25))
+    assert (loaded.step, loaded.best) == (40, best)
     for name, array in state(40).items():
         np.testing.assert_array_equal(loaded.arrays[name], array)
         assert loaded.arrays[name].dtype == array.dtype

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from kws_exp import pipeline
 from kws_exp.features.log_mel import LogMel
@@ -26,8 +27,8 @@ def configuration(**settings: int) -> Config:
     )
 
 
-def numbered(step: int) -> pipeline.Batch:
-    return np.full((2, 49, 40), step, np.float32), np.full(2, step)
+def numbered(step: int, found: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
+    found[:], labels[:] = step, step
 
 
 @given(steps, steps, steps, steps, st.integers(1, 30), st.lists(st.integers(1, 12), min_size=1))
@@ -47,12 +48,12 @@ def test_spans_hold_every_step_once_and_end_at_every_interval(
 def test_groups_come_in_order_whoever_is_faster(most: int) -> None:
     late = threading.Event()
 
-    def source(step: int) -> pipeline.Batch:
+    def source(step: int, found: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
         if step == 1:
             late.wait(5)  # the first batch is ready last
         elif step == 2 * most:
             late.set()
-        return numbered(step)
+        numbered(step, found, labels)
 
     late.set() if most == 1 else None
     groups = list(pipeline.groups(configuration(), source, 1, 47, lambda: most))
@@ -64,10 +65,10 @@ def test_groups_come_in_order_whoever_is_faster(most: int) -> None:
 
 
 def test_an_error_of_the_source_is_raised_where_its_group_is_due() -> None:
-    def source(step: int) -> pipeline.Batch:
+    def source(step: int, found: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
         if step == 25:
             raise ValueError("step 25")
-        return numbered(step)
+        numbered(step, found, labels)
 
     groups = pipeline.groups(configuration(), source, 1, 100, lambda: 10)
     assert [next(groups).steps, next(groups).steps] == [range(1, 11), range(11, 21)]

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kws_exp import run_folder, verify
-from kws_exp.errors import KwsError
 from kws_exp.export import manifest
-from tests.proof.conftest import Spotter, copied, proved
+from tests.proof.conftest import copied, proved
 
 __all__ = ["copied", "proved"]
 
@@ -106,14 +103,3 @@ def test_a_broken_manifest_is_no_traceback(copied: Path, capsys: pytest.CaptureF
     (copied / "manifest.json").write_text("{")
     assert verify.main([str(copied)]) == 2
     assert "manifest.json cannot be read" in capsys.readouterr().err
-
-
-def test_a_run_is_found_by_folder_id_and_latest(proved: Spotter, tmp_path: Path) -> None:
-    folder = run_folder.create(tmp_path / "runs", "tiny")
-    folder.write_record(run_folder.RunRecord(name="tiny", run_id="abc"))
-    shutil.copytree(proved.folder, folder.export)
-    for wanted in ("abc", "latest", folder.path.name, str(folder.path), str(folder.export)):
-        assert verify.find(wanted, tmp_path / "runs") == folder.export
-    with pytest.raises(KwsError, match="did you mean"):
-        verify.find(folder.path.name[:-1], tmp_path / "runs")
-    assert json.loads((folder.export / "manifest.json").read_text())["labels"][2:] == ["yes", "no"]

@@ -1,9 +1,9 @@
-"""``python -m kws_exp.demo RUN_OR_FOLDER``: a page in the browser that shows what a model hears.
+"""``python -m kws_exp.demo MODEL``: a page in the browser that shows what a model hears.
 
-Give a run (its folder, its id, or ``latest``) or an export folder, and open the address that is printed. The page
-listens to the microphone, or to a file that is dropped on it, draws the averaged score of each label over time and
-shows the words as they fire. It is served to this machine only, and nothing leaves it. Ctrl-C ends it. Status 0, or 2
-with the reason.
+Give a run (its folder, its id, or ``latest``), an export folder or a registered model, and open the address that is
+printed. The page listens to the microphone, or to a file that is dropped on it, draws the averaged score of each label
+over time and shows the words as they fire. It is served to this machine only, and nothing leaves it. Ctrl-C ends it.
+Status 0, or 2 with the reason.
 
 The surprising fact: browsers give a page the microphone on 127.0.0.1 without encryption, and on no other address.
 """
@@ -14,8 +14,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from kws_exp import model_argument
 from kws_exp.errors import KwsError, complain
-from kws_exp.verify import find
 
 LAST_PORT = 65535
 
@@ -23,12 +23,11 @@ LAST_PORT = 65535
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m kws_exp.demo", description=(__doc__ or "").split("\n\n")[1])
-    parser.add_argument("model", metavar="RUN_OR_FOLDER", help="export folder, or run: folder, id or latest")
+    model_argument.add(parser)
     parser.add_argument("--port", type=int, default=0, help="of the page (default: any that is free)")
-    parser.add_argument("--output-dir", default="mlruns", help="where runs are looked for (default: mlruns)")
     chosen = parser.parse_args(arguments)
     try:
-        serve(find(chosen.model, Path(chosen.output_dir) / "runs"), chosen.port)
+        serve(model_argument.folder(chosen), chosen.port)
     except KwsError as error:
         return complain(str(error))
     except KeyboardInterrupt:

@@ -1,9 +1,9 @@
-"""``python -m kws_exp.listen RUN_OR_FOLDER``: the words that a model hears from the microphone, as they are said.
+"""``python -m kws_exp.listen MODEL``: the words that a model hears from the microphone, as they are said.
 
-Give a run (its folder, its id, or ``latest``) or an export folder. On a terminal the averaged score of each label is
-a bar, with a mark at its threshold; each word that fires is printed with its time, from the start, and its score.
-Ctrl-C ends it. ``--file`` plays a recording through the same path at the speed at which it was made, ``--no-wait`` as
-fast as it can. Status 0, or 2 with the reason.
+Give a run (its folder, its id, or ``latest``), an export folder or a registered model. On a terminal the averaged score
+of each label is a bar, with a mark at its threshold; each word that fires is printed with its time, from the start, and
+its score. Ctrl-C ends it. ``--file`` plays a recording through the same path at the speed at which it was made,
+``--no-wait`` as fast as it can. Status 0, or 2 with the reason.
 
 The surprising fact: the first word may be missed, for a network that sees a second needs a second of sound first.
 """
@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kws_exp import model_argument
 from kws_exp.errors import KwsError, complain
-from kws_exp.verify import find
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,12 +50,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m kws_exp.listen", description=(__doc__ or "").split("\n\n")[1])
-    parser.add_argument("model", metavar="RUN_OR_FOLDER", nargs="?", help="export folder, or run: folder, id or latest")
+    model_argument.add(parser, required=False)
     parser.add_argument("--file", type=Path, metavar="RECORDING", help="wav, flac or ogg in place of the microphone")
     parser.add_argument("--no-wait", action="store_true", help="with --file: as fast as possible")
     parser.add_argument("--device", metavar="NAME", help="microphone: its number, or a part of its name")
     parser.add_argument("--list-devices", action="store_true", help="show all microphones, the default one first")
-    parser.add_argument("--output-dir", default="mlruns", help="where runs are looked for (default: mlruns)")
     return parser
 
 
@@ -68,14 +67,16 @@ def _list_devices() -> None:
 
 def _listen(chosen: argparse.Namespace) -> None:
     if chosen.model is None:
-        raise KwsError("a model is needed, but none is given: name a run, an export folder, or latest")
+        raise KwsError(
+            "a model is needed, but none is given: name a run, an export folder, a registered model or latest"
+        )
     if chosen.no_wait and not chosen.file:
         raise KwsError("--no-wait goes with a recording, but none is given: add --file RECORDING, or leave it out")
     if chosen.file and chosen.device:
         raise KwsError(
             f"--file and --device exclude each other, but both are given: leave out --device {chosen.device}"
         )
-    folder = find(chosen.model, Path(chosen.output_dir) / "runs")
+    folder = model_argument.folder(chosen)
     from kws_exp.console import Watch
     from kws_exp.listen import screen
     from kws_exp.listen.detector import moments

@@ -12,6 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from kws_exp import model_argument
 from kws_exp.errors import KwsError, complain
 
 
@@ -46,9 +47,8 @@ def _parser() -> argparse.ArgumentParser:
         (_choose, "choose", "find the operating point of a model on validation recordings"),
     ):
         command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("model", metavar="RUN_OR_FOLDER", help="export folder, or run: folder, id or latest")
+        model_argument.add(command)
         add(command)
-        command.add_argument("--output-dir", default="mlruns", help="where runs are looked for (default: mlruns)")
     return parser
 
 

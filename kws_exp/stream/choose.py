@@ -1,8 +1,8 @@
 """The choice of the operating point: fewest failures under a limit of false accepts in an hour.
 
 What fails an utterance is a miss, and as much a wrong word or a second firing (``Space.penalty``; 0 counts misses
-alone). False accepts are what fires where no keyword is said; their limit is a number for the length of the stream,
-cut: 0.5 an hour are none in 30 minutes. How the search goes is told in :mod:`kws_exp.stream.search`.
+alone). False accepts are what fires where no keyword is said; their limit is a number for the length of the stream
+(:func:`allowed`). How the search goes is told in :mod:`kws_exp.stream.search`.
 
 The surprising fact: the figures of the chosen point are too good, as those of the best of thousands on one stream
 are. Judge it on another stream.
@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from kws_exp.errors import KwsError
 from kws_exp.stream.curve import poisson_upper
 from kws_exp.stream.detect import detect
-from kws_exp.stream.events import NEVER, OperatingPoint, Stream, keywords
+from kws_exp.stream.events import NEVER, OperatingPoint, Stream, Utterance, keywords
 from kws_exp.stream.match import DUPLICATE, FALSE_ACCEPT, HIT, TOLERANCE, WRONG_WORD, Matching, match, merge
+from kws_exp.stream.scores import Progress, silent
 from kws_exp.stream.search import Cell, Goal, Space, allocate, cells, improve, latency
 
 COUNTS = {"hits": HIT, "false_accepts": FALSE_ACCEPT, "wrong_words": WRONG_WORD, "duplicates": DUPLICATE}
@@ -82,6 +83,7 @@ def choose(
     max_false_accepts_per_hour: float = 0.5,
     space: Space | None = None,
     tolerance: float = TOLERANCE,
+    progress: Progress = silent,
 ) -> Choice:
     """Find the operating point with the fewest failures under a limit of false accepts.
 
@@ -90,6 +92,7 @@ def choose(
         max_false_accepts_per_hour: Over the streams together.
         space: What is searched.
         tolerance: Seconds, see :mod:`kws_exp.stream.match`.
+        progress: Told how far it is.
 
     Returns:
         For the same input always the same; the best point found where the limit cannot be met.
@@ -97,12 +100,14 @@ def choose(
     Raises:
         KwsError: No keyword is said in any of the streams.
     """
-    _check(streams)
+    check(streams[0].scores.labels, [stream.utterances for stream in streams])
     space, hours = space or Space(), sum(stream.hours for stream in streams)
-    goal = Goal(math.floor(max_false_accepts_per_hour * hours + SOME), space.penalty)
+    goal = Goal(allowed(max_false_accepts_per_hour, hours), space.penalty)
     rows: list[NDArray[np.void]] = []
     best: tuple[tuple[float, ...], Cell, tuple[int, ...]] | None = None
+    windows = space.average_window_ms
     for cell in cells(streams, space, tolerance):
+        progress("averaging windows searched", windows.index(cell.point.average_window_ms), len(windows))
         words = improve(cell, allocate(cell, space.thresholds, goal), space.thresholds, goal)
         rank = (*goal.rank(cell.tables[words]), latency(cell.tables[words]))
         rows.append(_rows(cell, streams))
@@ -111,16 +116,22 @@ def choose(
     if best is None:
         raise ValueError("the space has no minimum count that fits any of its averaging windows")
     _, cell, words = best
+    progress("averaging windows searched", len(windows), len(windows))
     tried = set(cell.tables)
     words = improve(cell, words, range(min(space.thresholds), NEVER), goal)
-    for allowed in _ladder(goal.allowed):
-        other = replace(goal, allowed=allowed)
+    for number in _ladder(goal.allowed):
+        other = replace(goal, allowed=number)
         improve(cell, allocate(cell, space.thresholds, other), space.thresholds, other)
     rows.append(_rows(cell, streams, tried))
     point = replace(cell.point, thresholds=cell.thresholds(words))
     return Choice(
         point, matched(streams, point, tolerance), goal.allowed, max_false_accepts_per_hour, np.concatenate(rows)
     )
+
+
+def allowed(per_hour: float, hours: float) -> int:
+    """Return how many false accepts a limit allows in a stream, cut: 0.5 an hour are none in 30 minutes."""
+    return math.floor(per_hour * hours + SOME)
 
 
 def matched(streams: Sequence[Stream], point: OperatingPoint, tolerance: float = TOLERANCE) -> Matching:
@@ -139,12 +150,17 @@ def _accepts(number: int) -> str:
     return f"{number or 'no'} false accept{'s' * (number != 1)}"
 
 
-def _check(streams: Sequence[Stream]) -> None:
-    words = keywords(streams[0].scores.labels)
-    if not any(utterance.word in words for stream in streams for utterance in stream.utterances):
+def check(labels: Sequence[str], recordings: Sequence[Sequence[Utterance]]) -> None:
+    """Refuse recordings from which nothing can be chosen.
+
+    Raises:
+        KwsError: No keyword is said in any of them.
+    """
+    words = keywords(labels)
+    if not any(utterance.word in words for utterances in recordings for utterance in utterances):
         raise KwsError(
             f"an operating point is chosen on recordings with keywords, but {', '.join(words)} is said in none of "
-            f"{len(streams)}: give one whose label file names some"
+            f"{len(recordings)}: give one whose label file names some, or a longer one"
         )
 
 

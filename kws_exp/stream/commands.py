@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kws_exp import model_argument
 from kws_exp.errors import KwsError
 from kws_exp.run_folder import RunFolder
 from kws_exp.stream import sources, terminal
-from kws_exp.verify import find
 
 if TYPE_CHECKING:
     from kws_exp.schema import Config
@@ -57,7 +57,7 @@ def score(chosen: argparse.Namespace) -> None:
     """
     from kws_exp.stream import scoring, spotter
 
-    folder = _export(chosen)
+    folder = model_argument.folder(chosen)
     found = sources.find(chosen.recordings, chosen.labels, chosen.no_keywords)
     with terminal.progress() as line, spotter.opened(folder) as model:
         scored = scoring.score(folder, found, model, chosen.tolerance, line.update)
@@ -79,14 +79,13 @@ def choose(chosen: argparse.Namespace) -> None:
     from kws_exp.stream import spotter
     from kws_exp.stream.choose import choose as search
 
-    folder = _export(chosen)
+    folder = model_argument.folder(chosen)
     found = sources.find(chosen.recordings, chosen.labels, chosen.no_keywords)
     results.refuse_testing(found)
     with terminal.progress() as line:
         with spotter.opened(folder) as model:
             streams = [sources.load(source, model, line.update) for source in found]
-        line.update("searching", 0, 1)
-        choice = search(streams, chosen.max_false_accepts_per_hour, tolerance=chosen.tolerance)
+        choice = search(streams, chosen.max_false_accepts_per_hour, tolerance=chosen.tolerance, progress=line.update)
     described = results.describe(choice, found, chosen.tolerance)
     out = chosen.out or folder.resolve().parent / results.FOLDER
     _written(out, lambda place: results.write(choice, streams, described, place))
@@ -121,16 +120,12 @@ def write_point(
     print(f"written into {folder}; {terminal.finding(agreed)}")
 
 
-def _export(chosen: argparse.Namespace) -> Path:
-    return find(chosen.model, Path(chosen.output_dir) / "runs")
-
-
 def _config(chosen: argparse.Namespace) -> tuple[Config, str | None]:
     """Return the configuration of a run, given as such or by its export folder, and the digest of its data."""
     from kws_exp import config
 
     named = Path(chosen.model)
-    folder = named if (named / CONFIG).is_file() else _export(chosen).resolve().parent
+    folder = named if (named / CONFIG).is_file() else model_argument.folder(chosen).resolve().parent
     if not (folder / CONFIG).is_file():
         raise KwsError(
             f"a stream is made of what a run did not train on, which its {CONFIG} tells, but {folder} has none: give "

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from kws_exp import features as front_ends
 from kws_exp.export.quantize import quantize
 from kws_exp.features import micro
+from kws_exp.schema import Features
 from kws_exp.stream.spotter import Spotter
 
 FULL_SCALE = np.float32(32768)
@@ -49,7 +50,18 @@ def along(blocks: Iterable[NDArray[np.int16]], spotter: Spotter, most: int) -> I
     """Yield the frames (n, width) of a stream, at most ``most`` at a time."""
     settings = spotter.features
     pieces = segments(blocks, settings.window, settings.stride, most)
-    return _carried(pieces, settings) if isinstance(settings, micro.Micro) else _without_memory(pieces, spotter)
+    if isinstance(settings, micro.Micro):
+        return _carried(pieces, settings)
+    return (quantize(values, spotter.scale, spotter.zero_point) for values in _without_memory(pieces, settings))
+
+
+def floats(blocks: Iterable[NDArray[np.int16]], settings: Features, most: int) -> Iterator[NDArray[np.float32]]:
+    """Yield the frames (n, width) of a stream as a network in training gets them, at most ``most`` at a time."""
+    pieces = segments(blocks, settings.window, settings.stride, most)
+    if isinstance(settings, micro.Micro):
+        decode = front_ends.compact(settings).decode
+        return (decode(values) for values in _carried(pieces, settings))
+    return _without_memory(pieces, settings)
 
 
 def of_clips(clips: NDArray[np.int16], spotter: Spotter) -> NDArray[np.int8]:
@@ -70,14 +82,13 @@ def _carried(pieces: Iterable[NDArray[np.int16]], settings: micro.Micro) -> Iter
         yield micro.quantize(values[0], settings)
 
 
-def _without_memory(pieces: Iterable[NDArray[np.int16]], spotter: Spotter) -> Iterator[NDArray[np.int8]]:
-    settings = spotter.features
+def _without_memory(pieces: Iterable[NDArray[np.int16]], settings: Features) -> Iterator[NDArray[np.float32]]:
     extract = front_ends.build(settings)
     for piece in pieces:
         size = 1 + (len(piece) - settings.window) // settings.stride
         clips = -(-size // settings.frames)
         audio = np.zeros((clips * settings.frames - 1) * settings.stride + settings.window, np.float32)
         audio[: len(piece)] = piece / FULL_SCALE
-        cut = sliding_window_view(audio, spotter.samples)[:: settings.frames * settings.stride]
-        values = extract(cut).reshape(-1, settings.width)[:size]
-        yield quantize(values, spotter.scale, spotter.zero_point)
+        samples = settings.window + (settings.frames - 1) * settings.stride
+        cut = sliding_window_view(audio, samples)[:: settings.frames * settings.stride]
+        yield extract(cut).reshape(-1, settings.width)[:size]

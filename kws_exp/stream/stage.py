@@ -50,7 +50,7 @@ def evaluate(
         validation, testing = (
             _composed(model, dataset, settings, name, seed, progress) for name in (VALIDATION, TESTING)
         )
-    choice = choose([validation], settings.max_false_accepts_per_hour)
+    choice = choose([validation], settings.max_false_accepts_per_hour, progress=progress)
     matching = matched([testing], choice.point)
     found, curves = matching.figures(), curve.det([testing], choice.point)
     content: dict[str, Any] = {

@@ -1,20 +1,18 @@
-"""From ``conf/`` and the command line to one :class:`kws_exp.schema.Config`; the only module that knows OmegaConf.
+"""From ``conf/`` and the command line to one :class:`kws_exp.schema.Config`; the only package that knows OmegaConf.
 
 Hydra composes the YAML files into the dataclasses of ``kws_exp.schema``. That refuses a misspelt key, except one added
-with ``+``: :func:`from_hydra` refuses that too. :func:`explain` words what they raise. The surprising fact: YAML reads
-an unquoted ``yes``, ``no``, ``on`` or ``off`` as a truth value, and OmegaConf makes 'True' of it without a word.
+with ``+``: :func:`from_hydra` refuses that too. The surprising fact: YAML reads an unquoted ``yes``, ``no``, ``on`` or
+``off`` as a truth value, and OmegaConf makes 'True' of it without a word.
 """
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import functools
 import re
 import sys
-import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, fields, is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +22,19 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf._utils import get_omega_conf_dumper  # of to_yaml
 from omegaconf.errors import OmegaConfBaseException
 
 from kws_exp import features, models
-from kws_exp.errors import KwsError, nearest
+from kws_exp.config.wording import GROUPS, explain, is_composition_error, no_yaml, unknown_key, unknown_keys
+from kws_exp.errors import KwsError
 from kws_exp.schema import Composition, Config, Sweeper
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parent.parent
 # a built wheel carries conf/ and sweeps/ inside the package, a clone beside it
 CONFIG_ROOT = PACKAGE / "_configs" if (PACKAGE / "_configs").is_dir() else PACKAGE.parent
-GROUPS = ("data", "features", "model", "optimizer", "train", "export", "tracking", "experiment", "sweeps")
-KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false", "bool": "true or false"}
 _search_path: list[str] = []  # the override that tells a worker of the user's own folders
 Composed = DictConfig  # for those who only pass one on
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError, yaml.YAMLError)
@@ -80,7 +77,7 @@ def _loaded(path: Path) -> DictConfig:
     try:
         found = OmegaConf.load(path)
     except yaml.YAMLError as error:
-        raise KwsError(_no_yaml(error, path)) from error
+        raise KwsError(no_yaml(error, path)) from error
     except (OSError, UnicodeDecodeError) as error:
         raise KwsError(f"{path} must be a text file in UTF-8, but cannot be read ({error}): save it as such") from error
     if isinstance(found, DictConfig):
@@ -105,9 +102,9 @@ def from_hydra(composed: DictConfig) -> Config:
 
 def both(composed: DictConfig) -> tuple[Config, Sweeper]:
     """Return the experiment, as :func:`from_hydra` does, and how a sweep varies it."""
-    unknown = next(_unknown_keys(composed), None)
+    unknown = next(unknown_keys(composed), None)
     if unknown is not None:
-        raise KwsError(_unknown_key(*unknown))
+        raise KwsError(unknown_key(*unknown))
     try:
         found: Composition = OmegaConf.to_object(composed)  # type: ignore[assignment]
     except OmegaConfBaseException as error:
@@ -186,127 +183,3 @@ def load(path: Path) -> Config:
     schema.model = models.ARCHITECTURES[stored.model.name].settings
     config: Config = OmegaConf.to_object(OmegaConf.merge(schema, stored))  # type: ignore[assignment]
     return config
-
-
-def is_composition_error(error: Exception) -> bool:
-    """Tell an error of the composition from others of its type: ``model=null`` raises a plain ValueError."""
-    named = isinstance(error, OmegaConfBaseException) or str(error).startswith("Config group override")
-    if isinstance(error, UnicodeDecodeError):  # of a file of Hydra's, not of whatever a run reads
-        return any("file_config_source" in item.filename for item in traceback.extract_tb(error.__traceback__))
-    return named or not isinstance(error, ValueError)
-
-
-def explain(error: Exception) -> str:
-    """Return one sentence for an error of the composition: the rule, the value, the nearest valid one."""
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        return _unknown_option(error)
-    if isinstance(error, UnicodeDecodeError):
-        return f"the files of --config-dir must be text in UTF-8, but one cannot be read ({error}): save it as such"
-    if isinstance(error, yaml.YAMLError):
-        return _no_yaml(error)
-    if isinstance(error, OverrideParseException):
-        return (
-            f"cannot read '{error.override}' on the command line: close every bracket, and put what is not plain "
-            'letters, digits or a path in quotes, as in \'words=["is it","да"]\''
-        )
-    if isinstance(error, ValueError) and not isinstance(error, OmegaConfBaseException):
-        return (
-            f"each of {', '.join(GROUPS[:7])} must be one of its choices, not null: python -m kws_exp --help lists them"
-        )
-    cause = next((e for e in _chain(error) if isinstance(e, OmegaConfBaseException) and e.full_key), None)
-    if cause is None:
-        return _reworded(" ".join(str(error).split()))
-    if type(cause).__name__ in {"ConfigAttributeError", "ConfigKeyError"}:
-        return _unknown_key(str(cause.full_key), cause.object_type)
-    return _wrong_type(str(cause.full_key), _first_line(str(cause.msg or cause)))
-
-
-def _no_yaml(error: yaml.YAMLError, path: Path | None = None) -> str:
-    """Return the sentence for a file that the parser gave up."""
-    mark = getattr(error, "problem_mark", None)
-    where = f"{path or getattr(mark or error, 'name', 'a file')}" + (f", line {mark.line + 1}," if mark else "")
-    problem = getattr(error, "problem", None) or _first_line(str(error))
-    return f"{where} must be YAML, but is not ({problem}): mend it, as in the files of conf/"
-
-
-def _unknown_keys(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    kind = OmegaConf.get_type(node)
-    known = {item.name for item in fields(kind)} if is_dataclass(kind) else None
-    for key in map(str, node):
-        child = node._get_node(key)
-        if known is not None and key not in known:
-            yield f"{prefix}{key}", kind
-        elif isinstance(child, DictConfig) and not child._is_missing() and not child._is_none():
-            yield from _unknown_keys(child, f"{prefix}{key}.")
-
-
-def _unknown_key(full_key: str, kind: Any) -> str:
-    parent, _, key = full_key.rpartition(".")
-    if parent and not is_dataclass(kind):
-        return f"{parent} has no '{key}' yet: write +{full_key}=VALUE to add it"
-    known = [item.name for item in fields(kind)] if is_dataclass(kind) else []
-    if not parent:  # a section's setting typed without its section, such as batch_size=10
-        known += [name for name in _all_settings() if name.rpartition(".")[2] == key]
-    where = f"{parent} has" if parent else "there are"
-    return f"there is no setting '{full_key}'{nearest(key, known)}: {where} {', '.join(known)}"
-
-
-def _wrong_type(key: str, message: str) -> str:
-    if "is not a ListConfig" in message:
-        return f"{key} must be a list, but one value is given: write {key}=[VALUE]"
-    if "missing mandatory value" in message or "is not Optional" in message:
-        return f"{key} must be set: give {key}=VALUE"
-    wrong = re.match(r"Value '(.*)' (?:of type '\w+' could not be converted to|is not a valid) (\w+)", message)
-    if wrong:
-        value, kind = wrong.groups()
-        return f"{key} must be {KINDS.get(kind, kind)}, but is '{value}': write {key}={_example(kind, value)}"
-    return f"{key}: {message}"
-
-
-def _example(kind: str, value: str) -> str:
-    """Return a valid value, near the wrong one if that is a number."""
-    with contextlib.suppress(ValueError, OverflowError):
-        if kind == "Integer":
-            return str(round(float(value)))
-    return {"Integer": "100", "Float": "0.1"}.get(kind, "true")
-
-
-def _all_settings() -> list[str]:
-    sections = [item.name for item in fields(Composition)]
-    kinds = {name: _section_type(name) for name in sections}
-    return [f"{name}.{item.name}" for name, kind in kinds.items() if kind for item in fields(kind)]
-
-
-def _section_type(name: str) -> Any:
-    kind = OmegaConf.structured(Composition)._get_node(name)
-    return kind._metadata.ref_type if isinstance(kind, DictConfig) and is_dataclass(kind._metadata.ref_type) else None
-
-
-def _unknown_option(error: MissingConfigException) -> str:
-    group, _, option = str(error.missing_cfg_file).rpartition("/")
-    options = sorted(error.options or [])
-    if not options:
-        asked = group or option
-        return f"there is no configuration group '{asked}'{nearest(asked, GROUPS)}: the groups are {', '.join(GROUPS)}"
-    return f"{group}={option} is not known{nearest(option, options)}: {group} is one of {', '.join(options)}"
-
-
-def _reworded(message: str) -> str:
-    ambiguous = re.match(r"Ambiguous value for argument '([\w.]+)=(.+?)'", message)
-    if ambiguous:
-        key, value = ambiguous.groups()
-        return (
-            f"{key} takes one value, but '{value}' are several: "
-            f"write {key}=[{value}] for a list, or add --multirun to run each"
-        )
-    return message
-
-
-def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0]
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
