@@ -6,6 +6,7 @@ bytes depend neither on the compiler nor on its flags.
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import shutil
@@ -34,6 +35,23 @@ def compiler() -> list[str] | None:
         if shutil.which(command[0]):
             return command
     return None
+
+
+def fast() -> tuple[str, ...]:
+    """Return the flags of a program that runs here and nowhere else: ds_cnn takes half the time of :data:`FAST`."""
+    return _fast(tuple(compiler() or ()))
+
+
+@functools.cache
+def _fast(command: tuple[str, ...]) -> tuple[str, ...]:
+    flags = (*FAST, "-march=native")  # which not every compiler knows for every processor
+    with tempfile.TemporaryDirectory() as scratch:
+        Path(scratch, "empty.c").write_text("int kws_empty;\n", encoding="ascii")
+        try:
+            compile(Path(scratch), ["empty.c"], Path(scratch, "empty.o"), (*flags, "-c"), command)
+        except KwsError:
+            return FAST
+    return flags
 
 
 def compile(
@@ -72,13 +90,13 @@ def compile(
     return output
 
 
-def run(folder: Path, inputs: NDArray[np.int8], flags: Sequence[str] = FAST) -> NDArray[np.int8]:
+def run(folder: Path, inputs: NDArray[np.int8], flags: Sequence[str] | None = None) -> NDArray[np.int8]:
     """Compile the network in ``folder`` (:func:`kws_exp.c99.write`) and run every input through it.
 
     Args:
         folder: The exported network.
         inputs: int8 (clips, ...), each clip of the size of the network's input.
-        flags: The compiler's.
+        flags: The compiler's, by default :func:`fast`.
 
     Returns:
         int8 (clips, classes).
@@ -87,7 +105,7 @@ def run(folder: Path, inputs: NDArray[np.int8], flags: Sequence[str] = FAST) -> 
         KwsError: It does not compile, or the program fails.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        program = compile(folder, [*NETWORK, BATCH], Path(scratch, "batch"), flags)
+        program = compile(folder, [*NETWORK, BATCH], Path(scratch, "batch"), fast() if flags is None else flags)
         return feed(program, inputs)
 
 

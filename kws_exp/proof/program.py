@@ -90,7 +90,7 @@ def on_host(folder: Path, shapes: Shapes, scratch: Path) -> Path:
     Raises:
         KwsError: There is no compiler, or it refuses the program.
     """
-    return host.compile(folder, [*shapes.sources, DRIVER], scratch / "clips", (*host.FAST, *shapes.flags))
+    return host.compile(folder, [*shapes.sources, DRIVER], scratch / "clips", (*host.fast(), *shapes.flags))
 
 
 def run(program: Path, shapes: Shapes, clips: NDArray[Any]) -> NDArray[np.void]:

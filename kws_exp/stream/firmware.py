@@ -51,7 +51,7 @@ def compare(folder: Path, heard: Sequence[tuple[Path, Sequence[Detection]]], pro
             there = folder / "c99" / name
             if not there.is_file() or there.read_bytes() != Path(scratch, name).read_bytes():
                 return Finding(WHAT, f"not run: c99/{name} is not what this kws_exp makes of model and manifest")
-        binary = host.compile(Path(scratch), [*made.sources, DRIVER], Path(scratch, "stream"))
+        binary = host.compile(Path(scratch), [*made.sources, DRIVER], Path(scratch, "stream"), host.fast())
         for path, detections in heard:
             fired = run(binary, path, manifest["labels"], progress)
             different = _first_difference(fired, detections)

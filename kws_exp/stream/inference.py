@@ -26,7 +26,6 @@ from kws_exp.errors import KwsError
 from kws_exp.export import interpreters
 
 WINDOWS = Path(__file__).with_name("kws_windows.c")
-_LIBRARY = (*host.FAST, "-fPIC", "-shared")
 
 Infer = Callable[[NDArray[np.int8], int], NDArray[np.int8]]
 """Frames (n, width) and a hop to outputs (1 + (n - frames) // hop, labels); any thread may call it."""
@@ -55,7 +54,7 @@ def network(model: Path, frames: int, threads: int = 1) -> Iterator[Infer]:
 
 def _compiled(model: Path, frames: int, folder: Path, threads: int) -> Infer:
     made = c99.write(model, folder)
-    library = host.compile(folder, [*host.NETWORK, WINDOWS], folder / "network.so", _LIBRARY)
+    library = host.compile(folder, [*host.NETWORK, WINDOWS], folder / "network.so", (*host.fast(), "-fPIC", "-shared"))
     free: queue.SimpleQueue[ctypes.CDLL] = queue.SimpleQueue()
     for number in range(threads):
         copy = folder / f"{number}.so"

@@ -38,6 +38,17 @@ def test_no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @needs_compiler
+def test_fast_leaves_out_what_the_compiler_does_not_know(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    real = " ".join(host.compiler() or [])
+    refusing = tmp_path / "refusing"
+    refusing.write_text(f'#!/bin/sh\ncase "$*" in *-march=native*) exit 1;; esac\nexec {real} "$@"\n')
+    refusing.chmod(0o755)
+    assert set(host.fast()) >= set(host.FAST)
+    monkeypatch.setenv("CC", str(refusing))
+    assert host.fast() == host.FAST
+
+
+@needs_compiler
 def test_run_in_parts(tmp_path: Path) -> None:
     (tmp_path / "main.c").write_text(ECHO)
     program = host.compile(tmp_path, ["main.c"], tmp_path / "echo")

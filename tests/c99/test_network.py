@@ -33,7 +33,8 @@ def test_architectures(name: str, tmp_path: Path) -> None:
     model = keras_models.save(built, tmp_path / "model.tflite")
     inputs = clips(FRAMES * WIDTH, COUNTS[name])
     expected = tflm(model, inputs)
-    assert np.array_equal(generated(model, inputs, host.FAST), expected)
+    for flags in (host.FAST, host.fast()):
+        assert np.array_equal(generated(model, inputs, flags), expected)
     if name not in LARGE:
         assert np.array_equal(generated(model, inputs[:4], SANITIZED), expected[:4])
     assert len(np.unique(expected, axis=0)) > len(inputs) // 2
