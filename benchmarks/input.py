@@ -3,7 +3,8 @@
     python -m benchmarks input
 
 The model alone is the compiled step on batches in memory, the input alone one batch after the other in one thread. With
-nothing ever waiting, a step takes the seconds of both over the cores; the limit is 1.1 times that. Beside it the
+nothing ever waiting, a step takes the seconds of both over the cores; the limit is 1.1 times that. All three are of as
+many steps, for the best of shorter stretches is better. Beside it the
 classic trainer's way, one clip at a time through TensorFlow's ops, and the step from a bank of features.
 """
 
@@ -23,8 +24,8 @@ from kws_exp.data import TRAINING, Dataset
 from kws_exp.schema import Config
 
 STEPS = 10  # in one call
-ROUNDS = 7
-LONG = 400  # steps of the whole, so that filling and emptying the pipeline, 5 % of 60 steps, do not count
+ROUNDS = 5
+LONG = 600  # steps of tiny_conv: filling and emptying the pipeline, 5 % of 60 steps, do not count; a tenth for ds_cnn
 
 
 def main(folder: str) -> list[str]:
@@ -46,38 +47,37 @@ def main(folder: str) -> list[str]:
 def _whole(config: Config, dataset: Dataset) -> tuple[Any, Any, float]:
     """Return a step of the model alone, a batch of the input alone, and the wall seconds of a step of both."""
     source = pipeline.fresh(config, dataset, features.build(config.features))
-    learn = _learner(config)
+    learn = _learner(config, source)
     group = next(iter(_groups(config, source, STEPS)))
-    room = np.empty_like(group.features[0]), np.empty_like(group.labels[0])
-    steps = iter(range(1, 1_000_000))
     long = LONG if config.model.name == "tiny_conv" else LONG // 10
     found = best(
         {
-            "model": lambda: learn(group.features, group.labels),
-            "input": lambda: [source(next(steps), *room) for _ in range(STEPS)],
+            "model": lambda: [learn(*group.arrays) for _ in range(long // STEPS)],
+            "input": lambda: _fill(source, long),
             "whole": lambda: _train(config, source, learn, long),
         },
         ROUNDS,
     )
-    per_step = {name: type(found[name])(*(value / STEPS for value in found[name])) for name in ("model", "input")}
+    per_step = {name: type(found[name])(*(value / long for value in found[name])) for name in ("model", "input")}
     return per_step["model"], per_step["input"], found["whole"].wall / long
 
 
 def _against_the_classic(folder: str, dataset: Dataset) -> list[str]:
     """Compare clips per second of tiny_conv with mfcc: one clip at a time, in batches, from a bank, from memory."""
     config = experiment(f"data.dir={folder}", "features=mfcc")
-    extract, learn = features.build(config.features), _learner(config)
+    extract = features.build(config.features)
+    fresh = pipeline.fresh(config, dataset, extract)
+    learn = _learner(config, fresh)
     with tempfile.TemporaryDirectory() as scratch:
         config.data.cache_dir = scratch
         banked = bank.open_bank(config, dataset, extract, 4, lambda *_: None)
-        fresh = pipeline.fresh(config, dataset, extract)
         group = next(iter(_groups(config, fresh, STEPS)))
         found = best(
             {
                 "one clip at a time": _classic(config, dataset, learn),
                 "whole batches": lambda: _train(config, fresh, learn, LONG),
                 "from the bank": lambda: _train(config, banked, learn, LONG),
-                "one batch in memory": lambda: [learn(group.features, group.labels) for _ in range(LONG // STEPS)],
+                "one batch in memory": lambda: [learn(*group.arrays) for _ in range(LONG // STEPS)],
             },
             ROUNDS,
         )
@@ -131,20 +131,25 @@ def _classic(config: Config, dataset: Dataset, learn: learner.Learn) -> Callable
     return step
 
 
-def _learner(config: Config) -> learner.Learn:
+def _learner(config: Config, source: pipeline.Source) -> learner.Learn:
     framework.start(config.seed)
     shape = config.features.frames, config.features.width, len(config.labels)
     model = models.build(config.model, *shape, config.seed)
     update = optimizer.build(config.optimizer, config.train.steps)
     update.build(model.trainable_variables)
-    return learner.build(config, model, update)
+    return learner.build(config, model, update, source)
+
+
+def _fill(source: pipeline.Source, steps: int) -> None:
+    for step in range(1, steps + 1):
+        pipeline.batch(source, step)
 
 
 def _train(config: Config, source: pipeline.Source, learn: learner.Learn, steps: int) -> None:
     with contextlib.closing(_groups(config, source, steps)) as groups:
         for group in groups:
-            learn(group.features, group.labels)
+            learn(*group.arrays)
 
 
 def _groups(config: Config, source: pipeline.Source, steps: int) -> Any:
-    return pipeline.groups(config, source, 1, steps, lambda: STEPS)
+    return pipeline.groups(config.train, source, 1, steps, lambda: STEPS)

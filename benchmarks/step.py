@@ -17,7 +17,7 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.setup import best, experiment
-from kws_exp import footprint, framework, learner, models, optimizer
+from kws_exp import footprint, framework, learner, models, optimizer, pipeline
 from kws_exp.data import source
 from kws_exp.models import ARCHITECTURES
 from kws_exp.schema import Config
@@ -78,7 +78,7 @@ def _step(config: Config, steps: int) -> Callable[[], object]:
     model = models.build(config.model, *shape, len(config.labels), config.seed)
     update = optimizer.build(config.optimizer, config.train.steps)
     update.build(model.trainable_variables)
-    learn = learner.build(config, model, update)
+    learn = learner.build(config, model, update, pipeline.Source(pipeline.like(config), lambda *_: None))
     rng = np.random.default_rng(1)
     batches = rng.uniform(0, 26, (steps, config.train.batch_size, *shape)).astype(np.float32)
     labels = rng.integers(0, len(config.labels), batches.shape[:2])

@@ -137,8 +137,13 @@ def hide(masks: Masks, features: NDArray[np.float32]) -> NDArray[np.float32]:
     from kws_exp import augment_kernel
 
     _, frames, width = features.shape
-    augment_kernel.hide(features, _ends(masks.time, frames), _ends(masks.band, width))
+    augment_kernel.hide(features, *ends(masks, frames, width))
     return features
+
+
+def ends(masks: Masks, frames: int, width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return first and end of the hidden frames and of the hidden bins, both (batch, 2)."""
+    return np.round(masks.time * frames).astype(np.int64), np.round(masks.band * width).astype(np.int64)
 
 
 def evaluation_audio(dataset: Dataset, name: str, seed: int, chunk: int = 200) -> Iterator[NDArray[np.float32]]:
@@ -151,10 +156,6 @@ def pieces(draws: Draws, size: int) -> Iterator[Draws]:
     """Yield the draws of at most ``size`` clips at a time."""
     for start in range(0, len(draws.rows), size):
         yield Draws(*(getattr(draws, item.name)[start : start + size] for item in fields(Draws)))
-
-
-def _ends(shares: NDArray[np.float64], size: int) -> NDArray[np.int64]:
-    return np.round(shares * size).astype(np.int64)
 
 
 def _masks(settings: Augment, rng: np.random.Generator, size: int) -> Masks:

@@ -23,13 +23,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_exp import augment, features
+from kws_exp import augment, features, resident
 from kws_exp.cpu import cores
 from kws_exp.data import TRAINING, Dataset
 from kws_exp.data.source import cache_dir
 from kws_exp.errors import KwsError
 from kws_exp.features import Extract
-from kws_exp.pipeline import Source, fresh
+from kws_exp.pipeline import Source, fresh, like
 from kws_exp.schema import Config
 
 FILE = "variants"
@@ -66,6 +66,8 @@ def open_bank(config: Config, dataset: Dataset, extract: Extract, count: int, pr
         KwsError: it cannot be written.
     """
     variants = _variants(config, dataset, extract, count, progress)
+    if resident.fits(variants):
+        return resident.source(config, dataset, variants)
     part, stored = dataset.partitions[TRAINING], features.compact(config.features)
 
     def put(step: int, found: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
@@ -74,7 +76,7 @@ def open_bank(config: Config, dataset: Dataset, extract: Extract, count: int, pr
         augment.hide(drawn.masks, found)
         labels[:] = part.labels[drawn.clips]
 
-    return put
+    return Source(like(config), put)
 
 
 def place(config: Config, dataset: Dataset) -> Path:

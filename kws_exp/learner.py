@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kws_exp import centring, features
+from kws_exp import centring, features, precision
+from kws_exp.pipeline import Source
 from kws_exp.schema import Config
 
 if TYPE_CHECKING:
@@ -31,30 +32,29 @@ class Learned(NamedTuple):
     rates: NDArray[np.float32]  # learning rate
 
 
-Learn = Callable[[NDArray[np.float32], NDArray[np.int64]], Learned]
-"""Takes features (steps, batch, frames, width) and labels (steps, batch)."""
+Learn = Callable[..., Learned]
+"""Takes the arrays of a :class:`kws_exp.pipeline.Group`."""
 
 
-def build(config: Config, model: keras.Model, update: keras.optimizers.Optimizer) -> Learn:
-    """Return the function that trains ``model`` in place by one step after the other."""
+def build(config: Config, model: keras.Model, update: keras.optimizers.Optimizer, source: Source) -> Learn:
+    """Return the function that trains ``model`` in place by one step after the other, fed by ``source``."""
     import tensorflow as tf
 
     step = _step(config, model, update)
-    frames, width = config.features.frames, config.features.width
-    size = config.train.batch_size
-    signature = [tf.TensorSpec((None, size, frames, width), tf.float32), tf.TensorSpec((None, size), tf.int64)]
+    signature = [tf.TensorSpec((None, *shape), kind) for shape, kind in source.like]
 
     @tf.function(input_signature=signature)
-    def steps(batches: Any, labels: Any) -> tuple[Any, Any, Any]:
-        count = tf.shape(labels)[0]
+    def steps(*arrays: Any) -> tuple[Any, Any, Any]:
+        count = tf.shape(arrays[0])[0]
         losses, rates = (tf.TensorArray(tf.float32, count) for _ in range(2))
         hits = tf.TensorArray(tf.int32, count)
         for i in tf.range(count):
-            loss, right, rate = step(batches[i][..., tf.newaxis], labels[i])
+            batch, labels = source.read(*(array[i] for array in arrays))
+            loss, right, rate = step(batch[..., tf.newaxis], labels)
             losses, hits, rates = losses.write(i, loss), hits.write(i, right), rates.write(i, rate)
         return losses.stack(), hits.stack(), rates.stack()
 
-    return lambda batches, labels: Learned(*(found.numpy() for found in steps(batches, labels)))
+    return lambda *arrays: Learned(*(found.numpy() for found in steps(*arrays)))
 
 
 def _step(
@@ -67,11 +67,12 @@ def _step(
     size = len(config.labels)
     values = features.input_range(config.features) if config.optimizer.centre_input else None
     apply = centring.updater(update, model, values)
+    forward = precision.forward(model, config.train.precision)
 
     def step(batch: Any, labels: Any) -> tuple[Any, Any, Any]:
         rate = tf.identity(update.learning_rate)  # before the update counts the step
         with tf.GradientTape() as tape:
-            logits = model(batch, training=True)
+            logits = forward(batch)
             loss = cross_entropy(tf.one_hot(labels, size), logits)
             total = tf.add_n([loss, *model.losses])
         apply(tape.gradient(total, model.trainable_variables))

@@ -10,9 +10,10 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from kws_exp import augment
 from kws_exp.cpu import cores
@@ -21,11 +22,28 @@ from kws_exp.features import Extract
 from kws_exp.schema import Config, Train
 
 Batch = tuple[NDArray[np.float32], NDArray[np.int64]]  # features (batch, frames, width), labels (batch,)
-Source = Callable[[int, NDArray[np.float32], NDArray[np.int64]], None]
-"""Puts the batch of a step into features (batch, frames, width) and labels (batch,)."""
-
 CLIPS = 100  # of a partition at a time in each thread: 6.4 MB of audio
 REMEMBERED = 4  # partitions' features; 8 MB for 1,000 clips at 49x40
+
+
+def features_and_labels(features: Any, labels: Any) -> tuple[Any, Any]:
+    """Return what the training step gets where its batches are made outside of it."""
+    return features, labels
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where training batches come from.
+
+    Attributes:
+        like: Shape and type of each array of a batch.
+        put: Fills these arrays for a step, in any thread: ``put(step, *arrays)``.
+        read: Makes features (batch, frames, width) and labels (batch,) of them, in TensorFlow's graph.
+    """
+
+    like: tuple[tuple[tuple[int, ...], DTypeLike], ...]
+    put: Callable[..., None]
+    read: Callable[..., tuple[Any, Any]] = features_and_labels
 
 
 @dataclass(frozen=True)
@@ -33,8 +51,7 @@ class Group:
     """The batches of consecutive steps, for one call of the training step."""
 
     steps: range
-    features: NDArray[np.float32]  # (steps, batch, frames, width)
-    labels: NDArray[np.int64]  # (steps, batch)
+    arrays: tuple[NDArray[Any], ...]  # (steps, ...) each, see Source.like
     parts: list[Future[None]] = field(default_factory=list)  # that fill them
 
 
@@ -47,39 +64,42 @@ def fresh(config: Config, dataset: Dataset, extract: Extract) -> Source:
         found[:], labels[:] = extract(augment.render(draws, dataset.clips, dataset.noise)), draws.labels
         augment.hide(draws.masks, found)
 
-    return put
+    return Source(like(config), put)
 
 
-def batch(config: Config, source: Source, step: int) -> Batch:
-    """Return the batch of a step."""
-    shape = config.train.batch_size, config.features.frames, config.features.width
-    found = np.empty(shape, np.float32), np.empty(shape[0], np.int64)
-    source(step, *found)
-    return found
+def like(config: Config) -> tuple[tuple[tuple[int, ...], DTypeLike], ...]:
+    """Return shape and type of the features and of the labels of a batch."""
+    size = config.train.batch_size
+    return ((size, config.features.frames, config.features.width), np.float32), ((size,), np.int64)
+
+
+def batch(source: Source, step: int) -> tuple[NDArray[Any], ...]:
+    """Return the arrays of a step."""
+    arrays = tuple(np.empty(shape, kind) for shape, kind in source.like)
+    source.put(step, *arrays)
+    return arrays
 
 
 def groups(
-    config: Config, source: Source, first: int, last: int, most: Callable[[], int]
+    settings: Train, source: Source, first: int, last: int, most: Callable[[], int]
 ) -> Generator[Group, None, None]:
     """Yield the batches of steps ``first`` to ``last``, both included, in groups.
 
     Args:
-        config: gives the shapes, and the steps at which something is to be done: a group ends there.
+        settings: the steps at which something is to be done: a group ends there.
         source: makes each batch, in any thread.
         first: step.
         last: step.
         most: how many steps a group may have, asked when its batches are begun.
     """
-    planned = spans(first, last, config.train, most)
-    shape = config.train.batch_size, config.features.frames, config.features.width
+    planned = spans(first, last, settings, most)
     waiting: deque[Group] = deque()
 
     def fill(group: Group, place: int) -> None:
-        source(group.steps[place], group.features[place], group.labels[place])
+        source.put(group.steps[place], *(array[place] for array in group.arrays))
 
     def begin(steps: range) -> Group:
-        batches = np.empty((len(steps), *shape), np.float32)
-        group = Group(steps, batches, np.empty(batches.shape[:2], np.int64))
+        group = Group(steps, tuple(np.empty((len(steps), *shape), kind) for shape, kind in source.like))
         group.parts.extend(pool.submit(fill, group, place) for place in range(len(steps)))
         return group
 

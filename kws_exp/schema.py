@@ -153,6 +153,7 @@ class Train:
     keep: int = 3  # checkpoints kept beside the best one
     select: str = "best"  # best (by validation accuracy) | stream (by misses on a validation stream) | last
     label_smoothing: float = 0.0
+    precision: str = "auto"  # float32 | bfloat16, of the products (kws_exp.precision) | auto: bfloat16 on a GPU
 
 
 @dataclass

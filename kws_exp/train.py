@@ -94,18 +94,18 @@ def train(
     state = {"model": model.variables, "optimizer": update.variables}
     meter = _Meter(config, watch)
     first, best = _resume(folder, state, meter)
-    predict, learn = predictor(model), learner.build(config, model, update)
+    predict, learn = predictor(model), learner.build(config, model, update, source)
     curves, pace = _Curves(folder), learner.Pace()
     started = time.monotonic()
     with (
         StopRequest() as stop,
         watch.progress() as line,
-        contextlib.closing(pipeline.groups(config, source, first + 1, last, lambda: pace.steps)) as groups,
+        contextlib.closing(pipeline.groups(settings, source, first + 1, last, lambda: pace.steps)) as groups,
     ):
         meter.since = time.monotonic()
         for group in groups:
             entered = time.monotonic()
-            learned = learn(group.features, group.labels)
+            learned = learn(*group.arrays)
             pace.took(len(group.steps), time.monotonic() - entered)
             step = group.steps[-1]
             meter.count(group.steps, learned)

@@ -60,6 +60,7 @@ RANGES: dict[str, tuple[float, float]] = {
 CHOICES: dict[str, Sequence[str]] = {
     "data.name": ("auto", "speech_commands", "synthetic"),
     "train.select": ("best", "stream", "last"),
+    "train.precision": ("auto", "float32", "bfloat16"),
     "export.profile": ("tflm", "tflm_micro_speech", "esphome"),
     "verbosity": ("debug", "info", "warning", "error"),
 }

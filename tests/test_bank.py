@@ -5,9 +5,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from kws_exp import augment, bank, features, pipeline
 from kws_exp.data import SILENT, Clips, Dataset, Partition
@@ -44,10 +46,10 @@ def configuration(folder: Path, front_end: Features | None = None, **settings: o
     )
 
 
-def opened(config: Config, dataset: Dataset = DATASET) -> Callable[[int], pipeline.Batch]:
+def opened(config: Config, dataset: Dataset = DATASET) -> Callable[[int], tuple[NDArray[Any], ...]]:
     count = bank.size(config, dataset)
     source = bank.open_bank(config, dataset, features.build(config.features), count, lambda stage, done, total: None)
-    return lambda step: pipeline.batch(config, source, step)
+    return lambda step: pipeline.batch(source, step)
 
 
 @pytest.mark.parametrize("front_end", [Micro(), LogMel()], ids=["micro", "log_mel"])

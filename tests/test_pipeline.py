@@ -9,22 +9,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from kws_exp import pipeline
-from kws_exp.features.log_mel import LogMel
-from kws_exp.models.single_fc import SingleFc
-from kws_exp.schema import Config, Data, Optimizer, Train
+from kws_exp.pipeline import Source
+from kws_exp.schema import Train
 
 steps = st.integers(1, 200)
 
 
-def configuration(**settings: int) -> Config:
-    return Config(
-        words=["yes", "no"],
-        data=Data(),
-        features=LogMel(),
-        model=SingleFc("single_fc"),
-        optimizer=Optimizer(),
-        train=Train(**{"batch_size": 2, "eval_interval": 1000, "save_interval": 1000, **settings}),  # type: ignore[arg-type]
-    )
+SETTINGS = Train(eval_interval=1000, save_interval=1000)
+LIKE = ((2, 49, 40), np.float32), ((2,), np.int64)
 
 
 def numbered(step: int, found: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
@@ -56,12 +48,13 @@ def test_groups_come_in_order_whoever_is_faster(most: int) -> None:
         numbered(step, found, labels)
 
     late.set() if most == 1 else None
-    groups = list(pipeline.groups(configuration(), source, 1, 47, lambda: most))
+    groups = list(pipeline.groups(SETTINGS, Source(LIKE, source), 1, 47, lambda: most))
     assert [step for group in groups for step in group.steps] == list(range(1, 48))
     for group in groups:
-        assert group.features.shape == (len(group.steps), 2, 49, 40)
-        np.testing.assert_array_equal(group.features[:, 0, 0, 0], list(group.steps))
-        np.testing.assert_array_equal(group.labels[:, 1], list(group.steps))
+        features, labels = group.arrays
+        assert features.shape == (len(group.steps), 2, 49, 40)
+        np.testing.assert_array_equal(features[:, 0, 0, 0], list(group.steps))
+        np.testing.assert_array_equal(labels[:, 1], list(group.steps))
 
 
 def test_an_error_of_the_source_is_raised_where_its_group_is_due() -> None:
@@ -70,7 +63,7 @@ def test_an_error_of_the_source_is_raised_where_its_group_is_due() -> None:
             raise ValueError("step 25")
         numbered(step, found, labels)
 
-    groups = pipeline.groups(configuration(), source, 1, 100, lambda: 10)
+    groups = pipeline.groups(SETTINGS, Source(LIKE, source), 1, 100, lambda: 10)
     assert [next(groups).steps, next(groups).steps] == [range(1, 11), range(11, 21)]
     with pytest.raises(ValueError, match="step 25"):
         next(groups)
@@ -78,7 +71,7 @@ def test_an_error_of_the_source_is_raised_where_its_group_is_due() -> None:
 
 def test_closing_ends_the_threads() -> None:
     before = threading.active_count()
-    groups = pipeline.groups(configuration(), numbered, 1, 10_000, lambda: 10)
+    groups = pipeline.groups(SETTINGS, Source(LIKE, numbered), 1, 10_000, lambda: 10)
     next(groups)
     groups.close()
     assert threading.active_count() == before

@@ -70,4 +70,4 @@ def input_range(settings: Features) -> InputRange | None:
 def compact(settings: Features) -> Compact:
     """Return how a front end's features are kept on disk: no value changes on the way there and back."""
     kept = FRONT_ENDS[settings.name].compact
-    return kept(settings) if kept else Compact(np.float32, np.asarray, np.asarray)
+    return kept(settings) if kept else Compact(np.float32, np.asarray)

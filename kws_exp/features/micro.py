@@ -149,7 +149,7 @@ def compact(settings: Micro) -> spectrogram.Compact:
         levels = np.rint(features / np.float32(settings.ceiling / LEVELS)) - LEVELS // 2
         return np.asarray(levels, np.int8)
 
-    return spectrogram.Compact(np.int8, encode, lambda levels: dequantize(levels, settings))
+    return spectrogram.Compact(np.int8, encode, LEVELS / 2, settings.ceiling / LEVELS)
 
 
 def input_range(settings: Micro) -> InputRange:
