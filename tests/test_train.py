@@ -100,19 +100,19 @@ def curve(path: Path) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize(
-    ("model", "select"),
+    ("model", "settings"),
     [
-        (TinyConv("tiny_conv"), "last"),
-        (DsCnn("ds_cnn", filters=16, blocks=2), "best"),
-        (TinyConv("tiny_conv"), "stream"),
+        (TinyConv("tiny_conv"), {"select": "last"}),
+        (DsCnn("ds_cnn", filters=16, blocks=2), {"select": "best"}),
+        (TinyConv("tiny_conv"), {"select": "stream", "precision": "bfloat16"}),
     ],
-    ids=["tiny_conv-last", "ds_cnn-best", "tiny_conv-stream"],
+    ids=["tiny_conv-last", "ds_cnn-best", "tiny_conv-stream-bfloat16"],
 )
 def test_stopped_and_resumed_equals_uninterrupted_bit_for_bit(
-    model: Model, select: str, dataset: Dataset, tmp_path: Path
+    model: Model, settings: dict[str, str], dataset: Dataset, tmp_path: Path
 ) -> None:
     """ds_cnn adds batch statistics, regularisation and two kinds of dropout."""
-    config = configuration(model, select=select)
+    config = configuration(model, **settings)
     whole = start(config, dataset, tmp_path / "whole")
 
     def stop_at(wanted: int) -> Callable[[int, Score | None], None]:
