@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.setup import machine
 
-PARTS = ("input", "step", "bank", "job", "growth", "decode", "sweeps")
+PARTS = ("input", "step", "bank", "job", "growth", "decode", "stream", "sweeps")
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 
 

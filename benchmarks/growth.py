@@ -8,17 +8,15 @@ Linux alone tells it. Five minutes on two idle cores, most of them the decoding.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.setup import experiment
+from benchmarks.setup import experiment, peak
 from kws_exp import data, features, framework, markdown, models, pipeline, run_folder
 from kws_exp.console import Watch
 from kws_exp.data import TESTING, VALIDATION, cache
@@ -75,7 +73,7 @@ def _child(what: str, place: str, words: Sequence[str]) -> dict[str, float]:
 
 def decode(place: Path) -> dict[str, float]:
     """Decode a folder into its cache."""
-    with _peak() as memory:
+    with peak() as memory:
         began = time.monotonic()
         cache.open_cache(place / "speech", place / "cache")
         seconds = time.monotonic() - began
@@ -89,7 +87,7 @@ def run(place: Path, words: Sequence[str]) -> dict[str, float]:
         *(f"data.dir={place}/speech", f"data.cache_dir={place}/cache", f"train.steps=[{STEPS}]"),
         *(f"train.log_interval={SETTLED}", "augment.bank=0"),
     )
-    with _peak() as memory:
+    with peak() as memory:
         began = time.monotonic()
         dataset = data.load(config)
         loaded = time.monotonic() - began
@@ -112,25 +110,6 @@ def run(place: Path, words: Sequence[str]) -> dict[str, float]:
         "evaluation": evaluated,
         "memory": memory[0],
     }
-
-
-@contextlib.contextmanager
-def _peak() -> Iterator[list[float]]:
-    """Watch this process; give the largest RssAnon seen, in MB of 1,000,000 bytes."""
-    status, seen, ended = Path("/proc/self/status"), [0.0], threading.Event()
-
-    def watch() -> None:
-        while not ended.wait(0.02):
-            (line,) = (line for line in status.read_text().splitlines() if line.startswith("RssAnon"))
-            seen[0] = max(seen[0], int(line.split()[1]) * 1024 / 1e6)
-
-    watching = threading.Thread(target=watch, daemon=True)
-    watching.start()
-    try:
-        yield seen
-    finally:
-        ended.set()
-        watching.join()
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,3 +64,26 @@ def best(ways: Mapping[str, Callable[[], object]], rounds: int, each: float = 0.
             spent = Timed((time.perf_counter() - wall) / calls, (time.process_time() - cores) / calls)
             found[name] = Timed(*map(min, found[name], spent))
     return found
+
+
+@contextlib.contextmanager
+def peak() -> Iterator[list[float]]:
+    """Watch this process; give the largest RssAnon seen, in MB of 1,000,000 bytes."""
+    seen, ended = [_anonymous()], threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.02):
+            seen[0] = max(seen[0], _anonymous())
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        watching.join()
+
+
+def _anonymous() -> float:
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssAnon"))
+    return int(line.split()[1]) * 1024 / 1e6
