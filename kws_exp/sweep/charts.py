@@ -101,14 +101,12 @@ def importances(found: Importances, trials: int) -> Figure | None:
     return title(figure, f"importance of the parameters: PED-ANOVA of {trials} trials{guess}")
 
 
-def curves(
-    rows: Sequence[Row], reported: Mapping[int, Mapping[int, float]], objectives: Mapping[str, str]
-) -> Figure | None:
-    """Draw what each trial reported over its steps; a pruned one ends in a cross."""
+def curves(rows: Sequence[Row], reported: Mapping[int, Mapping[int, float]]) -> Figure | None:
+    """Draw the validation accuracy of each trial over its steps; a pruned one ends in a cross."""
     lines = {number: sorted(curve.items()) for number, curve in reported.items() if curve}
     if len(lines) < 2:
         return None
-    known, name = {row.number: row for row in rows}, next(iter(objectives))
+    known = {row.number: row for row in rows}
     figure, axes = _panel("validation of each trial as it trains")
     for number in sorted(lines, key=lambda number: number in known and known[number].front):
         style = _style(known.get(number))
@@ -116,8 +114,8 @@ def curves(
             steps, values = zip(*lines[number], strict=True)
             axes.plot(steps, values, **style, markevery=[-1], markersize=5)
     axes.set_xlabel("step", color=INK)
-    axes.set_ylabel(f"validation {name.rpartition('/')[2]}", color=INK)
-    _unit(axes.yaxis, name)
+    axes.set_ylabel("validation accuracy", color=INK)
+    _unit(axes.yaxis, "accuracy")
     return _finish(figure, axes)
 
 

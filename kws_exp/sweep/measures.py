@@ -85,6 +85,15 @@ def objectives(written: Sequence[str]) -> Objectives:
     return found
 
 
+def reported(accuracy: float, objectives: Objectives) -> float:
+    """Return what tells the pruner of a validation pass, or the accuracy again of that; it is its own inverse.
+
+    Optuna's pruners take a report for an early value of the only objective, so where less is better they are given what
+    the accuracy lacks of 1.
+    """
+    return 1 - accuracy if list(objectives.values()) == [MINIMIZE] else accuracy
+
+
 def limits(written: Mapping[str, Any]) -> list[Limit]:
     """Read ``{flash_kb: 32, accuracy: ">= 0.9"}``; a bare number is the highest value, of an accuracy the lowest.
 

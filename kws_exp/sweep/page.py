@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kws_exp.figures import BLUE, GREY, INK, ORANGE
+from kws_exp.sweep import measures
 from kws_exp.sweep.charts import SOUND
 from kws_exp.sweep.plain import loss, ped_anova
 from kws_exp.sweep.wording import is_share
@@ -64,7 +65,8 @@ def _figures(study: Study, objectives: Mapping[str, str], important: Sequence[st
         yield "Parallel coordinates", figure
     if any(trial.intermediate_values for trial in study.get_trials(deepcopy=False)):
         figure = visualization.plot_intermediate_values(study)
-        _percent(figure.update_layout(yaxis_title=f"validation {names[0]}", xaxis_title="step"), y=names[0])
+        told = "validation accuracy" if measures.reported(1, objectives) else "100 % - validation accuracy"
+        _percent(figure.update_layout(yaxis_title=told, xaxis_title="step"), y="accuracy")
         yield "Validation of the trials as they train", figure
 
 

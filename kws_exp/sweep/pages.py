@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kws_exp import figures, run_folder
-from kws_exp.sweep import charts, page, plain, ranking
+from kws_exp.sweep import charts, measures, page, plain, ranking
 from kws_exp.sweep.parallel import parallel
 from kws_exp.sweep.ranking import varied
 from kws_exp.sweep.wording import short_names
@@ -82,12 +82,15 @@ def _drawn(
     logarithmic = {
         name for trial in trials for name, kind in trial.distributions.items() if getattr(kind, "log", False)
     }
-    reported = {trial.number: trial.intermediate_values for trial in trials}
+    reported = {
+        trial.number: {step: measures.reported(value, objectives) for step, value in trial.intermediate_values.items()}
+        for trial in trials
+    }
     shares, varying = found.get(names[0], {}), short_names(varied(charts.complete(rows)))
     ordered = sorted(varying, key=lambda name: -shares.get(varying[name], 0.0))
     drawn["importances"] = partial(charts.importances, found, len(charts.complete(rows)))
     drawn["parallel"] = partial(parallel, rows, objectives, {name: name in logarithmic for name in ordered[:AXES]})
-    drawn["curves"] = partial(charts.curves, rows, reported, objectives)
+    drawn["curves"] = partial(charts.curves, rows, reported)
     for name, draw in drawn.items():
         figure = draw()
         if figure:

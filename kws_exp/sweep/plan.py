@@ -181,6 +181,11 @@ def _check_together(plan: Plan) -> None:
             f"sweeper.pruner={settings.pruner} needs one objective, but there are {len(plan.objectives)} "
             f"({', '.join(plan.objectives)}): take sweeper.pruner=none, or limit the others by sweeper.constraints"
         )
+    if settings.pruner == "threshold" and not measures.reported(1, plan.objectives):
+        raise KwsError(
+            "sweeper.pruner=threshold bounds the validation accuracy, so its objective must be one to maximize, but is "
+            f"{next(iter(plan.objectives))}: take sweeper.pruner=median, or limit it by sweeper.constraints"
+        )
     if several and settings.sampler == "cmaes":
         raise KwsError(
             f"sweeper.sampler=cmaes needs one objective, but there are {len(plan.objectives)} "

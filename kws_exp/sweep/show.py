@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.live import Live
 
 from kws_exp.console import Watch
-from kws_exp.sweep import ranking, terminal
+from kws_exp.sweep import measures, ranking, terminal
 from kws_exp.sweep.measures import Objectives
 from kws_exp.sweep.wording import settings, value_of
 
@@ -66,7 +66,8 @@ def _table(view: View, seconds: float):  # type: ignore[no-untyped-def]  # a ren
 
 def _running(trial: FrozenTrial, view: View) -> terminal.Running:
     step = max(trial.intermediate_values, default=0)
-    accuracy = trial.intermediate_values.get(step)
+    report = trial.intermediate_values.get(step)
+    accuracy = None if report is None else measures.reported(report, view.objectives)
     return terminal.Running(trial.number, trial.params, step, view.steps, accuracy, view.workers[trial.number])
 
 

@@ -158,7 +158,11 @@ class _Trial:
         """Report again what an interrupted attempt had reported: the study knows it of the other trial alone."""
         for row in run_folder.read_lines(left.curves):
             if "val/accuracy" in row:
-                self.storage.set_trial_intermediate_value(self.id, row["step"], row["val/accuracy"])
+                self._tell(row["step"], row["val/accuracy"])
+
+    def _tell(self, step: int, accuracy: float) -> None:
+        value = measures.reported(accuracy, self.job.objectives)
+        self.storage.set_trial_intermediate_value(self.id, step, value)
 
     def _again(self, config: Config, left: RunFolder | None) -> start.Started | None:
         """Open an interrupted run again, if it has a checkpoint to go on from."""
@@ -176,7 +180,7 @@ class _Trial:
         study = optuna.load_study(study_name=self.job.study, storage=self.storage, pruner=pruner)
 
         def report(step: int, accuracy: float) -> None:
-            self.storage.set_trial_intermediate_value(self.id, step, accuracy)
+            self._tell(step, accuracy)
             if step < steps and len(self.job.objectives) == 1 and pruner.prune(study, self.storage.get_trial(self.id)):
                 raise Pruned
 

@@ -154,7 +154,7 @@ def test_all_text_is_on_the_page() -> None:
         charts.pareto(rows, PARETO, 1),
         charts.importances({"val/accuracy": long, "flash_kb": long}, 25),
         parallel(rows, PARETO, shown),
-        charts.curves(rows, {0: {1: 0.5}, 2: {1: 0.5, 2: 0.7}}, PARETO),
+        charts.curves(rows, {0: {1: 0.5}, 2: {1: 0.5, 2: 0.7}}),
     ]
     for figure in drawn:
         assert figure

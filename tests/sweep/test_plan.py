@@ -74,6 +74,10 @@ MODEL = "model=tiny_conv,ds_cnn"
         ((MODEL, "sweeper.sampler=tp"), "sweeper.sampler=tp is not known .did you mean 'tpe'"),
         ((MODEL, "sweeper.pruner=hyperband2"), "sweeper.pruner=hyperband2 is not known .did you mean 'hyperband'"),
         ((MODEL, "+sweeper.sampler_options.n_startup=3", "sweeper.sampler=tpe"), "tpe has no 'n_startup'"),
+        (
+            (MODEL, "sweeper.pruner=threshold", "+sweeper.pruner_options.lower=0.5", "sweeper.objectives=[loss]"),
+            "bounds the validation accuracy, so its objective must be one to maximize, but is loss",
+        ),
         ((MODEL, "sweeper.pruner=threshold"), r"threshold needs a bound.*write \+sweeper.pruner_options.lower=0.5"),
         (
             (MODEL, "sweeper.pruner=hyperband", "train.steps=[100]", "train.eval_interval=100"),
