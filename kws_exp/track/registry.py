@@ -64,7 +64,7 @@ def fetch(run_id: str, output_dir: Path) -> Path:
     client = store.connect(where)
     try:
         there = {item.path for item in client.list_artifacts(run_id)}
-        if "export" not in there:
+        if "export" not in there or not run_id.isalnum():  # it becomes a folder's name, whatever a server calls a run
             raise KwsError(
                 f"the run {run_id} in {where.uri} has no export among its artifacts: train it with an export"
             )
