@@ -59,7 +59,8 @@ def test_every_pruner_ends_the_worst_trial_and_keeps_the_best(name: str, objecti
         return  # refused: tests/sweep/test_plan.py
     pruner = samplers.pruner(name, PRUNER_OPTIONS.get(name, {}), 10, 40)
     sampler = optuna.samplers.RandomSampler(seed=0)
-    study = optuna.create_study(direction=objectives[objective], sampler=sampler, pruner=pruner)
+    direction = optuna.study.StudyDirection[objectives[objective].upper()]
+    study = optuna.create_study(direction=direction, sampler=sampler, pruner=pruner)
     pruned = []
     for number in range(24):
         trial = study.ask()
