@@ -10,7 +10,6 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from kws_exp import run_folder
 from kws_exp.errors import KwsError, nearest
 
 REGISTERED = "models:/"
@@ -42,6 +41,8 @@ def find(wanted: str, output_dir: Path) -> Path:
     Raises:
         KwsError: There is none.
     """
+    from kws_exp import run_folder  # loads YAML, which --help does without
+
     for place in (Path(wanted), Path(wanted) / "export"):
         if _is_export(place):
             return place
