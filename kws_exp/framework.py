@@ -30,6 +30,13 @@ def start(seed: int) -> None:
         tf.zeros(1)
 
 
+def has_gpu() -> bool:
+    """Whether TensorFlow can use a GPU."""
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
 def load() -> None:
     """Import TensorFlow, and no more: for those who need it at once when they come to it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

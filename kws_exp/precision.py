@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from kws_exp import framework, models
+
 if TYPE_CHECKING:
     import keras
 
@@ -20,11 +22,9 @@ AUTO, FLOAT32, BFLOAT16 = "auto", "float32", "bfloat16"
 
 def resolve(wanted: str) -> str:
     """Return the format that ``train.precision`` means on this machine: auto is bfloat16 on a GPU."""
-    import tensorflow as tf
-
     if wanted != AUTO:
         return wanted
-    return BFLOAT16 if tf.config.list_physical_devices("GPU") else FLOAT32
+    return BFLOAT16 if framework.has_gpu() else FLOAT32
 
 
 def forward(model: keras.Model, wanted: str) -> Callable[[Any], Any]:
@@ -43,7 +43,7 @@ def forward(model: keras.Model, wanted: str) -> Callable[[Any], Any]:
 @contextmanager
 def _format(model: keras.Model, kind: str) -> Iterator[None]:
     """Give the layers that multiply by weights another format, for a while."""
-    layers = [layer for layer in model.layers if kind != FLOAT32 and _multiplies(layer)]
+    layers = [layer for layer in model.layers if kind != FLOAT32 and models.multiplies(layer)]
     before = [layer.dtype_policy for layer in layers]
     try:
         for layer in layers:
@@ -52,9 +52,3 @@ def _format(model: keras.Model, kind: str) -> Iterator[None]:
     finally:
         for layer, policy in zip(layers, before, strict=True):
             layer.dtype_policy = policy
-
-
-def _multiplies(layer: keras.layers.Layer) -> bool:
-    from keras.layers import Conv2D, Dense, DepthwiseConv2D
-
-    return isinstance(layer, Conv2D | Dense | DepthwiseConv2D)

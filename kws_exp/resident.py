@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from kws_exp import augment, features
+from kws_exp import augment, features, framework
 from kws_exp.data import TRAINING, Dataset
 from kws_exp.pipeline import Source
 from kws_exp.schema import Config
@@ -23,9 +23,7 @@ GPU = "/GPU:0"
 
 def fits(variants: NDArray[Any]) -> bool:
     """Whether there is a GPU, and room for a bank in its memory."""
-    import tensorflow as tf
-
-    return bool(tf.config.list_physical_devices("GPU")) and variants.nbytes <= MOST_BYTES
+    return framework.has_gpu() and variants.nbytes <= MOST_BYTES
 
 
 def source(config: Config, dataset: Dataset, variants: NDArray[Any], device: str = GPU) -> Source:
@@ -44,7 +42,7 @@ def source(config: Config, dataset: Dataset, variants: NDArray[Any], device: str
     def put(step: int, rows: NDArray[np.int64], labels: NDArray[np.int64], *hidden: NDArray[np.int64]) -> None:
         drawn = augment.bank_draws(clips, count, config.augment, size, config.seed, step)
         rows[:], labels[:] = drawn.variants * clips + drawn.clips, part.labels[drawn.clips]
-        for array, drawn_ends in zip(hidden, augment.ends(drawn.masks, frames, width), strict=masked):
+        for array, drawn_ends in zip(hidden, augment.ends(drawn.masks, frames, width), strict=False):
             array[:] = drawn_ends
 
     def read(rows: Any, labels: Any, *hidden: Any) -> tuple[Any, Any]:

@@ -106,6 +106,11 @@ class Features:
         return 1 + (CLIP_SAMPLES - self.window) // self.stride
 
     @property
+    def samples(self) -> int:
+        """Samples that the frames of a clip cover, which may be some milliseconds less than the clip."""
+        return self.window + (self.frames - 1) * self.stride
+
+    @property
     def width(self) -> int:
         """Values in a frame."""
         return self.bins

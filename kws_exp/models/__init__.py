@@ -121,11 +121,18 @@ def macs(model: keras.Model) -> int:
     return sum(_layer_macs(layer) for layer in model.layers)
 
 
+def multiplies(layer: keras.Layer) -> bool:
+    """Whether a layer multiplies by a kernel: a convolution or a dense layer."""
+    import keras
+
+    return isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense))
+
+
 def _layer_macs(layer: keras.Layer) -> int:
     """Count one layer's: every output value costs one kernel's worth of inputs."""
     import keras
 
-    if not isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)):
+    if not multiplies(layer):
         return 0
     rows, columns, inputs, _ = (1, 1, *layer.kernel.shape)[-4:]
     if isinstance(layer, keras.layers.DepthwiseConv2D):

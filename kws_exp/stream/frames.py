@@ -89,6 +89,5 @@ def _without_memory(pieces: Iterable[NDArray[np.int16]], settings: Features) -> 
         clips = -(-size // settings.frames)
         audio = np.zeros((clips * settings.frames - 1) * settings.stride + settings.window, np.float32)
         audio[: len(piece)] = piece / FULL_SCALE
-        samples = settings.window + (settings.frames - 1) * settings.stride
-        cut = sliding_window_view(audio, samples)[:: settings.frames * settings.stride]
+        cut = sliding_window_view(audio, settings.samples)[:: settings.frames * settings.stride]
         yield extract(cut).reshape(-1, settings.width)[:size]

@@ -48,8 +48,7 @@ def misses(config: Config, dataset: Dataset, progress: Progress = silent) -> Mis
     shape = settings.frames, settings.width
     hop = Settings(config.labels, SAMPLE_RATE, CLIP_SAMPLES, *shape, settings.stride_ms, **detector).hop
     windows = sliding_window_view(along, settings.frames, axis=0)[::hop].transpose(0, 2, 1)
-    begins = np.arange(len(windows)) * (hop * settings.stride)
-    seconds = (begins + settings.window + (settings.frames - 1) * settings.stride) / SAMPLE_RATE
+    seconds = (settings.samples + np.arange(len(windows)) * (hop * settings.stride)) / SAMPLE_RATE
     point = replace(OperatingPoint.of(detector, config.labels), minimum_count=1)  # which fits the shortest window
 
     def count(predict: Predict) -> float:

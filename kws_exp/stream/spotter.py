@@ -45,8 +45,8 @@ class Spotter:
 
     @property
     def samples(self) -> int:
-        """The samples of these frames, which may be some milliseconds less than a clip."""
-        return self.features.window + (self.frames - 1) * self.features.stride
+        """The samples of these frames."""
+        return self.features.samples
 
 
 @contextmanager

@@ -85,13 +85,18 @@ def objectives(written: Sequence[str]) -> Objectives:
     return found
 
 
+def minimizes(objectives: Objectives) -> bool:
+    """Whether there is one objective, of which less is better."""
+    return list(objectives.values()) == [MINIMIZE]
+
+
 def reported(accuracy: float, objectives: Objectives) -> float:
     """Return what tells the pruner of a validation pass, or the accuracy again of that; it is its own inverse.
 
     Optuna's pruners take a report for an early value of the only objective, so where less is better they are given what
     the accuracy lacks of 1.
     """
-    return 1 - accuracy if list(objectives.values()) == [MINIMIZE] else accuracy
+    return 1 - accuracy if minimizes(objectives) else accuracy
 
 
 def limits(written: Mapping[str, Any]) -> list[Limit]:

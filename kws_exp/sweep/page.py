@@ -65,7 +65,7 @@ def _figures(study: Study, objectives: Mapping[str, str], important: Sequence[st
         yield "Parallel coordinates", figure
     if any(trial.intermediate_values for trial in study.get_trials(deepcopy=False)):
         figure = visualization.plot_intermediate_values(study)
-        told = "validation accuracy" if measures.reported(1, objectives) else "100 % - validation accuracy"
+        told = "100 % - validation accuracy" if measures.minimizes(objectives) else "validation accuracy"
         _percent(figure.update_layout(yaxis_title=told, xaxis_title="step"), y="accuracy")
         yield "Validation of the trials as they train", figure
 

@@ -181,7 +181,7 @@ def _check_together(plan: Plan) -> None:
             f"sweeper.pruner={settings.pruner} needs one objective, but there are {len(plan.objectives)} "
             f"({', '.join(plan.objectives)}): take sweeper.pruner=none, or limit the others by sweeper.constraints"
         )
-    if settings.pruner == "threshold" and not measures.reported(1, plan.objectives):
+    if settings.pruner == "threshold" and measures.minimizes(plan.objectives):
         raise KwsError(
             "sweeper.pruner=threshold bounds the validation accuracy, so its objective must be one to maximize, but is "
             f"{next(iter(plan.objectives))}: take sweeper.pruner=median, or limit it by sweeper.constraints"
