@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -52,16 +53,25 @@ def trials(output_dir: Path) -> list[FrozenTrial]:
     if not (output_dir / "optuna.journal").exists():
         return []
     opened = storage.open_storage(storage.resolve(None, output_dir))
-    return [trial for study in opened.get_all_studies() for trial in opened.get_all_trials(study._study_id)]
+    found = []
+    for study in opened.get_all_studies():
+        with contextlib.suppress(KeyError):  # a lock study, gone meanwhile
+            found += opened.get_all_trials(study._study_id)
+    return found
 
 
 def wait_for(condition: Callable[[], object], process: subprocess.Popen[str], seconds: float = 200) -> None:
-    """Wait until something holds while a command runs."""
+    """Wait until something holds while a command runs, which ends if it never does."""
     deadline = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, "it ended before that: " + "".join(process.communicate())
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.1)
+    try:
+        while not condition():
+            assert process.poll() is None, "it ended before that: " + "".join(process.communicate())
+            assert time.monotonic() < deadline, "it never came to that"
+            time.sleep(0.1)
+    except BaseException:
+        process.kill()
+        process.communicate()
+        raise
 
 
 def workers(parent: int) -> list[int]:
