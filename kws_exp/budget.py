@@ -1,7 +1,7 @@
 """Where a run's wall time goes: one line at its end, and metrics, so that whatever grows slower is seen.
 
-The parts are the stages of ``kws_exp.run``, kept in ``run.json`` and summed over the lives of a resumed run, less what
-a killed process had not written. Imports begin with the process and hold TensorFlow's; tracking is waiting for the
+The parts are those of ``kws_exp.stages``, kept in ``run.json`` and summed over the lives of a resumed run, less what a
+killed process had not written. Imports begin with the process and hold TensorFlow's; tracking is waiting for the
 server, at the start and at the end. What is left out is the interpreter's own end, after the last line.
 """
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from operator import attrgetter
 
 from kws_exp import features, models, optimizer
 from kws_exp.errors import KwsError, nearest
-from kws_exp.schema import CLIP_SAMPLES, SAMPLE_RATE, SILENCE, UNKNOWN, Config, Detector, Sweeper, SynthesisRecipe
+from kws_exp.schema import SILENCE, UNKNOWN, Config, Detector, Sweeper, SynthesisRecipe
 
 CORES = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
 RANGES: dict[str, tuple[float, float]] = {
@@ -234,8 +234,7 @@ def _check_detector(config: Config) -> None:
             f"clip: take export.detector.hop_frames={front_end.frames}, or 0 to run the network ten times a second"
         )
     _check_thresholds(detector.thresholds, config.labels)
-    shape = (front_end.frames, front_end.width, front_end.stride_ms)
-    runs = Settings(config.labels, SAMPLE_RATE, CLIP_SAMPLES, *shape, **asdict(detector)).results - 1
+    runs = Settings.of(config).results - 1
     if detector.minimum_count > runs:
         raise KwsError(
             f"export.detector.minimum_count={detector.minimum_count} must be at most {runs}, as often as the network "

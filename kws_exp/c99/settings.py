@@ -7,8 +7,10 @@ surprising fact: its rule is not that of the speech_commands tutorial that it co
 from __future__ import annotations
 
 import string
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from kws_exp.schema import CLIP_SAMPLES, SAMPLE_RATE, Config
 
 NAME = "kws_settings.h"
 HOP_MS = 100  # between two runs of the network: at millions of instructions, each frame is too often for a Cortex-M4
@@ -62,6 +64,13 @@ class Settings:
     # False, as in the tutorial: a label is detected only after another one was, and none during suppression.
     # True, as in micro_speech: suppression holds back only the label that was detected last.
     repeat: bool = False
+
+    @classmethod
+    def of(cls, config: Config) -> Settings:
+        """Return those of a run that has no export yet."""
+        front_end = config.features
+        shape = front_end.frames, front_end.width, front_end.stride_ms
+        return cls(config.labels, SAMPLE_RATE, CLIP_SAMPLES, *shape, **asdict(config.export.detector))
 
     @property
     def hop(self) -> int:

@@ -14,7 +14,7 @@ import hashlib
 import logging
 import os
 import shutil
-import tarfile
+import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -28,6 +28,11 @@ from kws_exp.schema import Data
 
 if TYPE_CHECKING:
     import requests
+
+if sys.version_info >= (3, 12):
+    import tarfile
+else:
+    from backports import tarfile  # Debian 12 has Python 3.11.2, whose own unpacks whatever it is given
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in total (0: the server does not say)
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from kws_exp.data import SILENT, TESTING, VALIDATION, Dataset, Partition
 from kws_exp.data.partition import NAMES, UNKNOWN_LABEL
 from kws_exp.errors import KwsError
-from kws_exp.schema import CLIP_SAMPLES, SAMPLE_RATE, SILENCE, UNKNOWN
+from kws_exp.schema import CLIP_SAMPLES, SAMPLE_RATE, SILENCE, UNKNOWN, Stream
 from kws_exp.stream.events import Utterance
 from kws_exp.stream.extent import extent
 
@@ -51,6 +51,11 @@ class Recipe:
     background_volume: float = 0.1  # upper bound of a uniform draw for each segment
     partition: str = TESTING  # testing | validation
     seed: int = 59185
+
+    @classmethod
+    def of(cls, settings: Stream, partition: str, seed: int) -> Recipe:
+        """Return that of a stream which a run composes for itself."""
+        return cls(settings.minutes, snr_db=settings.snr_db, partition=partition, seed=seed)
 
     @property
     def period(self) -> int:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from kws_exp.c99.settings import Settings
 from kws_exp.data import VALIDATION, Dataset
 from kws_exp.export.quantize import quantize
-from kws_exp.schema import CLIP_SAMPLES, SAMPLE_RATE, Config
+from kws_exp.schema import SAMPLE_RATE, Config
 from kws_exp.stream import compose, curve, frames
 from kws_exp.stream.choose import allowed, check
 from kws_exp.stream.events import OperatingPoint, Scores, Stream
@@ -39,17 +39,16 @@ def misses(config: Config, dataset: Dataset, progress: Progress = silent) -> Mis
     Raises:
         KwsError: The validation partition lacks words or noise, or a setting is out of range.
     """
-    recipe = compose.Recipe(config.stream.minutes, snr_db=config.stream.snr_db, partition=VALIDATION, seed=config.seed)
-    made = compose.plan(dataset, recipe)
+    made = compose.plan(dataset, compose.Recipe.of(config.stream, VALIDATION, config.seed))
     check(config.labels, [made.utterances])
     audio = _told(compose.render(made, dataset), made.samples, progress)
-    settings, detector = config.features, asdict(config.export.detector)
+    settings, hop = config.features, Settings.of(config).hop
     along = np.concatenate(list(frames.floats(audio, settings, compose.BLOCK // settings.stride)))
-    shape = settings.frames, settings.width
-    hop = Settings(config.labels, SAMPLE_RATE, CLIP_SAMPLES, *shape, settings.stride_ms, **detector).hop
     windows = sliding_window_view(along, settings.frames, axis=0)[::hop].transpose(0, 2, 1)
     seconds = (settings.samples + np.arange(len(windows)) * (hop * settings.stride)) / SAMPLE_RATE
-    point = replace(OperatingPoint.of(detector, config.labels), minimum_count=1)  # which fits the shortest window
+    point = replace(
+        OperatingPoint.of(asdict(config.export.detector), config.labels), minimum_count=1
+    )  # which fits the shortest window
 
     def count(predict: Predict) -> float:
         starts = range(0, len(windows), AT_ONCE)

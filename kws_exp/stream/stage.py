@@ -71,9 +71,7 @@ def _composed(
     model: Spotter, dataset: Dataset, settings: Stream, partition: str, seed: int, progress: Progress
 ) -> events.Stream:
     """Compose a stream and score it on the way."""
-    made = compose.plan(
-        dataset, compose.Recipe(settings.minutes, snr_db=settings.snr_db, partition=partition, seed=seed)
-    )
+    made = compose.plan(dataset, compose.Recipe.of(settings, partition, seed))
     parts = []
     for part in scores.stream(compose.render(made, dataset), model):
         parts.append(part)

@@ -125,7 +125,7 @@ class _Trial:
 
     def _one(self, config: Config, index: int) -> dict[str, float]:
         """Do the run of one seed, or finish it; return its scores."""
-        from kws_exp import run  # imports NumPy and SciPy, and with the first run TensorFlow
+        from kws_exp import run, stages  # imports NumPy and SciPy, and with the first run TensorFlow
 
         config.seed += index
         left = self._left(config, index)
@@ -137,7 +137,7 @@ class _Trial:
             return summary.scores(left, config.train.select)
         started = self._again(config, left) or self._new(config, index)
         report = self._reporter(started) if index == 0 else lambda step, accuracy: None
-        return run.run(started, run.InSweep(report, DEVICE in measures.needed(self.job.measured), _load))
+        return run.run(started, stages.InSweep(report, DEVICE in measures.needed(self.job.measured), _load))
 
     def _new(self, config: Config, index: int) -> start.Started:
         os.environ[PARENT] = self.job.group or ""
