@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,23 +48,38 @@ def machine() -> str:
     return f"{model} ({vectors}), {os.cpu_count()} cores, {platform.system()}, {versions}"
 
 
-def best(ways: Mapping[str, Callable[[], object]], rounds: int, each: float = 0.3) -> dict[str, Timed]:
-    """Time several ways in turn, so that a noisy machine treats them alike; the best of ``rounds`` counts.
+def rounds(ways: Mapping[str, Callable[[], object]], count: int, each: float = 0.3) -> Iterator[dict[str, Timed]]:
+    """Time several ways in turn, ``count`` times, so that a noisy machine treats them alike.
 
     In each round a way is called for ``each`` seconds at least.
     """
-    found = {name: Timed(float("inf"), float("inf")) for name in ways}
     for way in ways.values():
         way()
-    for _ in range(rounds):
-        for name, way in ways.items():
-            wall, cores, calls = time.perf_counter(), time.process_time(), 0
-            while calls == 0 or time.perf_counter() - wall < each:
-                way()
-                calls += 1
-            spent = Timed((time.perf_counter() - wall) / calls, (time.process_time() - cores) / calls)
-            found[name] = Timed(*map(min, found[name], spent))
-    return found
+    for _ in range(count):
+        yield {name: _timed(way, each) for name, way in ways.items()}
+
+
+def _timed(way: Callable[[], object], each: float) -> Timed:
+    wall, cores, calls = time.perf_counter(), time.process_time(), 0
+    while calls == 0 or time.perf_counter() - wall < each:
+        way()
+        calls += 1
+    return Timed((time.perf_counter() - wall) / calls, (time.process_time() - cores) / calls)
+
+
+def best(ways: Mapping[str, Callable[[], object]], count: int, each: float = 0.3) -> dict[str, Timed]:
+    """Return the least of several rounds: what the machine can do."""
+    return _over(rounds(ways, count, each), min)
+
+
+def usual(ways: Mapping[str, Callable[[], object]], count: int) -> dict[str, Timed]:
+    """Return the median of several rounds: what adds up, since no two ways are at their luckiest at once."""
+    return _over(rounds(ways, count), statistics.median)
+
+
+def _over(found: Iterable[dict[str, Timed]], statistic: Callable[[list[float]], float]) -> dict[str, Timed]:
+    listed = list(found)
+    return {name: Timed(*(statistic([one[name][at] for one in listed]) for at in (0, 1))) for name in listed[0]}
 
 
 @contextlib.contextmanager
