@@ -57,6 +57,7 @@ def describe(choice: Choice, found: Sequence[Source], tolerance: float) -> dict[
         "operating_point": choice.point.settings(),
         "figures": scoring.with_intervals(choice.matching.figures()),
         "words": [scoring.with_intervals(one) for one in choice.matching.per_word()],
+        "held_out": scoring.with_intervals(choice.held_out.figures()) if choice.held_out else None,
         "upper_per_hour": choice.upper_per_hour,
         "recordings": [{"name": source.name, "partition": source.partition} for source in found],
         "front": [_row(row) for row in choice.front()],

@@ -30,7 +30,7 @@ def test_it_chooses_on_validation_and_scores_on_test(run: Path, tmp_path: Path) 
     kept = run_folder.read_json(folder.path / "stream.json")
     assert (folder.export / "manifest.json").read_bytes() == manifest
     assert (folder.figures / "det.png").stat().st_size > 10_000
-    assert ("seconds of testing audio", 120, 120) in told and told[-1] == ("averaging windows searched", 5, 5)
+    assert ("seconds of testing audio", 120, 120) in told and told[-1] == ("quarters held out", 4, 4)
 
     streams = {}
     with spotter.opened(folder.export) as model:
