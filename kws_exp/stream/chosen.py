@@ -1,7 +1,7 @@
 """A chosen operating point on disk, and in words.
 
-    operating_point.json  the point, its figures, the bound that the recordings show, and the points that miss fewer
-                          words than any with as few false accepts
+    operating_point.json  the point, its figures, those of the quarters held out with the bound that they show, and the
+                          points that miss fewer words than any with as few false accepts
     tradeoff.npz          every point that was tried: kws_exp.stream.choose.Choice.tradeoff
     det.json, det.png     a common threshold of all words swept around the point
 

@@ -121,9 +121,9 @@ def test_a_short_stream_does_not_promise_more_than_it_shows() -> None:
         "chosen on three quarters and counted on the fourth, in turn, 0 are missed, with no false accepts, which shows"
     )
     assert choose([four], 0.5, QUICK).sentence.endswith(
-        f"; {told} shows fewer than 44.9 an hour at 95 %; 5.99 h without one would show the limit"
+        f"; {told} fewer than 44.9 an hour at 95 %; 5.99 h without one would show the limit"
     )
-    assert choose([four] * 100, 0.5, QUICK).sentence.endswith(f"; {told} shows fewer than 0.449 an hour at 95 %")
+    assert choose([four] * 100, 0.5, QUICK).sentence.endswith(f"; {told} fewer than 0.449 an hour at 95 %")
 
 
 def test_what_is_held_out_was_not_chosen_on(choice: Choice, streams: list[Stream]) -> None:
