@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 if sys.version_info >= (3, 12):
     import tarfile
 else:
-    from backports import tarfile  # Debian 12 has Python 3.11.2, whose own unpacks whatever it is given
+    from backports import tarfile  # Debian 12's Python 3.11.2 has no extraction filters
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in total (0: the server does not say)
 

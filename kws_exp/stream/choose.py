@@ -42,7 +42,7 @@ class Choice:
 
     point: OperatingPoint
     matching: Matching
-    held_out: Matching | None  # of points chosen on the other quarters; None: those say no keyword
+    held_out: Matching | None  # of points chosen on the other quarters; None: there is too little to divide
     allowed: int  # false accepts in all streams together
     limit: float  # false accepts in an hour
     tradeoff: NDArray[np.void]  # (points,)
@@ -54,7 +54,7 @@ class Choice:
 
     @property
     def upper_per_hour(self) -> float | None:
-        """The false accepts in an hour that the quarters held out speak against at 95 %: Poisson, from above alone."""
+        """Upper 95 % limit (Poisson, one-sided) of the false accepts in an hour on the quarters held out."""
         if self.held_out is None:
             return None
         return poisson_upper(self.held_out.figures().false_accepts) / self.held_out.hours
@@ -73,9 +73,8 @@ class Choice:
         return f"{start}, within {limit}; {self._shown()}"
 
     def _shown(self) -> str:
-        upper = self.upper_per_hour
-        if self.held_out is None or upper is None:
-            return "too little is said to choose on a part and count on the rest, so other recordings may show more"
+        if self.held_out is None or (upper := self.upper_per_hour) is None:
+            return "there is too little to choose on a part and count on the rest, so other recordings may show more"
         found = self.held_out.figures()
         shown = (
             f"chosen on three quarters and counted on the fourth, in turn, {found.misses} are missed, with "
@@ -119,16 +118,12 @@ def choose(
     space, hours = space or Space(), sum(stream.hours for stream in streams)
     goal = Goal(allowed(max_false_accepts_per_hour, hours), space.penalty)
     rows: list[NDArray[np.void]] = []
-    cell, words = _best(streams, space, goal, tolerance, lambda cell: rows.append(_rows(cell, streams)), progress)
-    tried = set(cell.tables)
-    words = improve(cell, words, range(min(space.thresholds), NEVER), goal)
+    cell, point, told = _best(streams, space, goal, tolerance, lambda cell: rows.append(_rows(cell, streams)), progress)
     for number in _ladder(goal.allowed):
         other = replace(goal, allowed=number)
         improve(cell, allocate(cell, space.thresholds, other), space.thresholds, other)
-    rows.append(_rows(cell, streams, tried))
-    point = replace(cell.point, thresholds=cell.thresholds(words))
-    found = matched(streams, point, tolerance)
-    held_out = _held_out(streams, max_false_accepts_per_hour, space, tolerance, progress)
+    rows.append(_rows(cell, streams, told))
+    found, held_out = matched(streams, point, tolerance), _held_out(streams, space, goal, tolerance, progress)
     return Choice(point, found, held_out, goal.allowed, max_false_accepts_per_hour, np.concatenate(rows))
 
 
@@ -139,8 +134,8 @@ def _best(
     tolerance: float,
     seen: Callable[[Cell], object],
     progress: Progress,
-) -> tuple[Cell, tuple[int, ...]]:
-    """Return the cell with the best thresholds of its words, and these."""
+) -> tuple[Cell, OperatingPoint, int]:
+    """Return the best cell and point, and how much of the cell was tried when ``seen`` was told of it, as of all."""
     best: tuple[tuple[float, ...], Cell, tuple[int, ...]] | None = None
     windows = space.average_window_ms
     for cell in cells(streams, space, tolerance):
@@ -152,23 +147,29 @@ def _best(
             best = rank, cell, words
     if best is None:
         raise ValueError("the space has no minimum count that fits any of its averaging windows")
+    _, cell, words = best
+    told = len(cell.tables)
+    words = improve(cell, words, range(min(space.thresholds), NEVER), goal)
     progress("averaging windows searched", len(windows), len(windows))
-    return best[1], best[2]
+    return cell, replace(cell.point, thresholds=cell.thresholds(words)), told
 
 
 def _held_out(
-    streams: Sequence[Stream], per_hour: float, space: Space, tolerance: float, progress: Progress
+    streams: Sequence[Stream], space: Space, goal: Goal, tolerance: float, progress: Progress
 ) -> Matching | None:
-    """Return what points do on each quarter that were chosen on the others."""
+    """Return what points do on each quarter that were chosen on the others; None where there is too little of them."""
     found, parts = [], list(zip(*map(quarters, streams), strict=True))
+    hours = sum(stream.hours for stream in streams)
+    if any(stream.seconds * 1000 < max(space.average_window_ms) for part in parts for stream in part):
+        return None
     for number, part in enumerate(parts):
         rest = [stream for other in parts if other is not part for stream in other]
         if not _some_said(rest[0].scores.labels, [stream.utterances for stream in rest]):
             return None
-        goal = Goal(allowed(per_hour, sum(stream.hours for stream in rest)), space.penalty)
-        cell, words = _best(rest, space, goal, tolerance, lambda cell: None, silent)
-        words = improve(cell, words, range(min(space.thresholds), NEVER), goal)
-        found.append(matched(part, replace(cell.point, thresholds=cell.thresholds(words)), tolerance))
+        # rounded up: with fewer allowed than the choice had, its points would be too cautious to speak for it
+        share = math.ceil(goal.allowed * sum(stream.hours for stream in rest) / hours - SOME)
+        _, point, _ = _best(rest, space, replace(goal, allowed=share), tolerance, lambda cell: None, silent)
+        found.append(matched(part, point, tolerance))
         progress("quarters held out", number + 1, len(parts))
     return merge(found)
 
@@ -212,9 +213,9 @@ def _some_said(labels: Sequence[str], recordings: Sequence[Sequence[Utterance]])
     return any(utterance.word in words for utterances in recordings for utterance in utterances)
 
 
-def _rows(cell: Cell, streams: Sequence[Stream], without: set[tuple[int, ...]] | None = None) -> NDArray[np.void]:
-    """Return what was tried in a cell, less the thresholds ``without``."""
-    point, tried = cell.point, [words for words in cell.tables if not without or words not in without]
+def _rows(cell: Cell, streams: Sequence[Stream], first: int = 0) -> NDArray[np.void]:
+    """Return what was tried in a cell, from the ``first`` on."""
+    point, tried = cell.point, list(cell.tables)[first:]
     words = [streams[0].scores.labels[at] for at in cell.words]
     said = sum(utterance.word in words for stream in streams for utterance in stream.utterances)
     settings = {"average_window_ms": "<i4", "suppression_ms": "<i4", "minimum_count": "<i4", "repeat": "?"}

@@ -29,7 +29,10 @@ from kws_exp.stream.scores import Progress, silent
 from kws_exp.stream.sources import Source
 
 FOLDER = "operating_point"
-_BRIEF = ("sentence", "max_false_accepts_per_hour", "hours", "tolerance_s", "figures", "upper_per_hour", "recordings")
+_BRIEF = (
+    *("sentence", "max_false_accepts_per_hour", "hours", "tolerance_s", "figures", "held_out", "upper_per_hour"),
+    "recordings",
+)
 
 
 def refuse_testing(found: Sequence[Source]) -> None:

@@ -26,7 +26,8 @@ from kws_exp.c99.network import Network
 from kws_exp.errors import KwsError
 from kws_exp.export import interpreters
 
-SOURCES = ("kws_model.c", Path(__file__).with_name("kws_wide.c"), Path(__file__).with_name("kws_windows.c"))
+WINDOWS = Path(__file__).with_name("kws_windows.c")
+WIDE = ("kws_model.c", Path(__file__).with_name("kws_wide.c"), WINDOWS)
 
 Infer = Callable[[NDArray[np.int8], int], NDArray[np.int8]]
 """Frames (n, width) and a hop to outputs (1 + (n - frames) // hop, labels); any thread may call it."""
@@ -55,8 +56,11 @@ def network(model: Path, frames: int, threads: int = 1) -> Iterator[Infer]:
 
 def _compiled(model: Path, frames: int, folder: Path, threads: int) -> Infer:
     made = c99.write(model, folder)
-    flags = (*host.fast(), "-ffp-contract=fast", "-fPIC", "-shared")
-    library = host.compile(folder, SOURCES, folder / "network.so", flags)
+    library, flags = folder / "network.so", (*host.fast(), "-fPIC", "-shared")
+    try:
+        host.compile(folder, WIDE, library, (*flags, "-ffp-contract=fast"))
+    except KwsError:  # a compiler without vector types, which gcc and clang have
+        host.compile(folder, [*host.NETWORK, WINDOWS], library, flags)
     free: queue.SimpleQueue[ctypes.CDLL] = queue.SimpleQueue()
     for number in range(threads):
         copy = folder / f"{number}.so"

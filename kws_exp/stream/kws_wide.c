@@ -2,9 +2,10 @@
  * sixteen output channels at a time, for processors with wide registers. The bytes are the same
  * (tests/stream/test_inference.py), ds_cnn's in under a third of the time (python -m benchmarks stream).
  *
- * The surprising fact: products are summed as floating-point numbers, of which such a processor makes more than of
- * integers, and exactly so: where a sum could reach 2^24, the plain layer runs. It also runs for few places or large
- * layers. Compile with -ffp-contract=fast, which allows fused multiply-adds and can change no exact sum.
+ * The surprising fact: the plain convolution's products are summed as floating-point numbers, of which such a processor
+ * makes more than of integers, and exactly so: where a sum could reach 2^24, the layer of kws_kernels.c runs. That one
+ * also runs for few places, large layers, groups, and more than one output to an input channel of a depthwise layer.
+ * Compile with -ffp-contract=fast, which allows fused multiply-adds and can change no exact sum.
  */
 #define kws_conv_2d plain_conv_2d
 #define kws_depthwise_conv_2d plain_depthwise_conv_2d
@@ -22,7 +23,7 @@ enum {
     EXACT = 1 << 24
 };
 
-/* A register: one wider than the processor's makes compilers write worse code than no such type at all. */
+/* A vector type wider than the processor's registers compiles to slower code than scalars. */
 #if defined(__AVX512F__)
 enum { REGISTER = 16 };
 #elif defined(__AVX__)
@@ -44,7 +45,7 @@ static struct {
     int32_t left[MOST_CHANNELS];
     int32_t right[MOST_CHANNELS];
     int32_t half[MOST_CHANNELS];    /* of what is shifted out to the right */
-    int32_t towards[MOST_CHANNELS]; /* -1 where halves below 0 go down: with any shift to the right */
+    int32_t towards[MOST_CHANNELS]; /* -1 with any shift to the right: halves go away from 0, as in kws_rescale */
 } ending;
 
 static int32_t rounded_up(int32_t channels)

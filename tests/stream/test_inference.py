@@ -47,7 +47,7 @@ def test_what_the_wide_layers_leave_to_the_plain_ones(tmp_path: Path) -> None:
     weighted(zoo, random, "CONV_2D", (4, 9, 8, 64), (1, 10, 9, 4), **options)  # filters of 4,608 weights
     weighted(zoo, random, "CONV_2D", (4, 16, 14, 64), (1, 3, 3, 4), **options)  # nine places
     weighted(zoo, random, "CONV_2D", (4, 5, 4, 32), (1, 14, 13, 4), **options)  # two groups
-    weighted(zoo, random, "CONV_2D", (1040, 1, 1, 64), (1, 18, 16, 1040), **options)  # as many channels
+    weighted(zoo, random, "CONV_2D", (1040, 1, 1, 64), (1, 18, 16, 1040), **options)  # more than MOST_CHANNELS
     weighted(zoo, random, "CONV_2D", (300, 4, 4, 64), (1, 15, 13, 300), **options)  # 311,296 weights
     check(zoo.save_all(tmp_path / "model.tflite"), 18 * 16 * 64, 4)
 

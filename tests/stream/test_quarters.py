@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kws_exp.stream.choose import matched
-from kws_exp.stream.events import OperatingPoint
+from kws_exp.stream.events import OperatingPoint, Scores, Stream, Utterance
 from kws_exp.stream.quarters import PARTS, quarters
 from tests.stream.random_streams import stream
 
@@ -34,6 +32,18 @@ def test_no_word_fires_beyond_a_cut() -> None:
     assert matched(quarters(whole), point).figures().hits == matched([whole], point).figures().hits > 50
 
 
-def test_without_a_word_the_parts_are_of_one_length() -> None:
-    silent = replace(stream(100, 1, 100), utterances=())
-    assert [part.seconds for part in quarters(silent)] == [25.0] * PARTS
+@pytest.mark.parametrize(
+    ("said", "seconds", "cuts"),
+    [
+        ([(29.5, 30.5), (50.8, 51.8), (89.5, 90.5)], 120, [22.25, 63.4, 82.25]),
+        ([(0, 100), (10, 11), (59.5, 60.5), (100, 101)], 160, [40.0, 80.0, 120.5]),  # one over others
+        ([(at, at + 1) for at in range(40)], 40, [10.0, 20.0, 30.0]),  # no pause
+        ([], 100, [25.0, 50.0, 75.0]),
+    ],
+)
+def test_cuts_lie_in_the_longest_pauses(said: list[tuple[float, float]], seconds: float, cuts: list[float]) -> None:
+    times = np.arange(1, seconds, 0.1)
+    utterances = tuple(Utterance("yes", *one) for one in said)
+    scores = Scores(("_silence_", "_unknown_", "yes"), times, np.zeros((len(times), 3), np.int8))
+    parts = quarters(Stream(scores, utterances, seconds))
+    assert np.cumsum([part.seconds for part in parts]) == pytest.approx([*cuts, seconds])
