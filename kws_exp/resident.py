@@ -42,7 +42,7 @@ def source(config: Config, dataset: Dataset, variants: NDArray[Any], device: str
     def put(step: int, rows: NDArray[np.int64], labels: NDArray[np.int64], *hidden: NDArray[np.int64]) -> None:
         drawn = augment.bank_draws(clips, count, config.augment, size, config.seed, step)
         rows[:], labels[:] = drawn.variants * clips + drawn.clips, part.labels[drawn.clips]
-        for array, drawn_ends in zip(hidden, augment.ends(drawn.masks, frames, width), strict=False):
+        for array, drawn_ends in zip(hidden, augment.ends(drawn.masks, frames, width), strict=masked):
             array[:] = drawn_ends
 
     def read(rows: Any, labels: Any, *hidden: Any) -> tuple[Any, Any]:

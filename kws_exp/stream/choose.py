@@ -135,7 +135,10 @@ def _best(
     seen: Callable[[Cell], object],
     progress: Progress,
 ) -> tuple[Cell, OperatingPoint, int]:
-    """Return the best cell and point, and how much of the cell was tried when ``seen`` was told of it, as of all."""
+    """Return the best cell, its best point, and how many thresholds had been tried there when ``seen`` was called.
+
+    ``seen`` is called with every cell, before the finest thresholds are tried in the best.
+    """
     best: tuple[tuple[float, ...], Cell, tuple[int, ...]] | None = None
     windows = space.average_window_ms
     for cell in cells(streams, space, tolerance):

@@ -46,9 +46,8 @@ def misses(config: Config, dataset: Dataset, progress: Progress = silent) -> Mis
     along = np.concatenate(list(frames.floats(audio, settings, compose.BLOCK // settings.stride)))
     windows = sliding_window_view(along, settings.frames, axis=0)[::hop].transpose(0, 2, 1)
     seconds = (settings.samples + np.arange(len(windows)) * (hop * settings.stride)) / SAMPLE_RATE
-    point = replace(
-        OperatingPoint.of(asdict(config.export.detector), config.labels), minimum_count=1
-    )  # which fits the shortest window
+    detector = asdict(config.export.detector) | {"minimum_count": 1}  # which fits the shortest window
+    point = OperatingPoint.of(detector, config.labels)
 
     def count(predict: Predict) -> float:
         starts = range(0, len(windows), AT_ONCE)
