@@ -1,7 +1,8 @@
 """How trials end, whoever ran them, our workers (``loop``) or a launcher of Hydra's (``launch``): what is told to whom.
 
-The study is told first, because it is what must survive; then the folders of the trial's runs, whose process may have
-died before it could write how they ended.
+The study is told before the folders of the trial's runs, whose process may have died before it could write how they
+ended. The surprising fact: the tracking process hears of the runs even before the study, for what the study knows is
+not made again, and would not be looked for on the tracking server by any parent but this one.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Teller:
         if outcome.state == STOPPED:
             self.give_back(trial)
             return None
+        self.group.track(self.study.frozen(trial.number))
         self.study.tell(trial, outcome)
         frozen = self.study.frozen(trial.number)
         if outcome.state == FAILED:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from optuna.trial import FrozenTrial
@@ -22,11 +22,11 @@ SMALL = (
 )
 
 
-def start(place: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(place: Path, *arguments: str, program: Sequence[str] = ("-m", "kws_exp")) -> subprocess.Popen[str]:
     """Start ``python -m kws_exp`` in ``place``, whose cache all sweeps there share."""
     environment = {**os.environ, "KWS_EXP_CACHE": str(place / "cache"), "HOME": str(place)}
     environment.pop("MLFLOW_TRACKING_URI", None)
-    command = [sys.executable, "-m", "kws_exp", *arguments]
+    command = [sys.executable, *program, *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, cwd=place, env=environment, text=True, **pipes)  # type: ignore[call-overload]
 

@@ -12,6 +12,7 @@ import yaml
 from optuna.trial import TrialState
 
 from kws_exp import run_folder
+from kws_exp.track.process import only_sender
 from tests.sweep.commands import SMALL, finish, run, start, trials, wait_for, workers
 
 pytestmark = pytest.mark.slow
@@ -119,6 +120,20 @@ def test_a_killed_worker_costs_one_trial_and_a_killed_parent_none(place: Path) -
     assert sorted(trial.state.name for trial in counted) == ["COMPLETE"] * 4 + ["FAIL"]
     assert len({name for trial in counted for name in trial.user_attrs["runs"]}) == 5
     assert "5/5 trials" in output and "2 interrupted and tried again" in output
+
+
+def test_a_trial_that_is_told_is_tracked_though_its_parent_dies_at_once(place: Path) -> None:
+    from mlflow.tracking import MlflowClient
+
+    fatal = Path(__file__).with_name("fatal.py")
+    process = start(place, "sweeps=smoke", "output_dir=fatal", "train.steps=[40]", *SMALL, program=[str(fatal)])
+    finish(process, status=-signal.SIGKILL)
+    (told,) = (trial for trial in trials(place / "fatal") if trial.state == COMPLETE)
+    with only_sender(run_folder.RunFolder(next((place / "fatal" / "sweeps").iterdir()))):  # once it has sent the rest
+        client = MlflowClient(f"sqlite:///{place}/fatal/mlflow.db")
+        experiment = client.get_experiment_by_name("kws_exp").experiment_id
+        (sent,) = client.search_runs([experiment], f"tags.mlflow.runName = 'trial-{told.number:04d}'")
+    assert sent.info.status == "FINISHED" and sent.data.metrics["val/accuracy"] > 0
 
 
 def test_ctrl_c_gives_trials_back_with_a_checkpoint(place: Path) -> None:

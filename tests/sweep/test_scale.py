@@ -31,6 +31,7 @@ from kws_exp import run_folder
 from kws_exp.schema import SAMPLE_RATE
 from kws_exp.sweep import storage
 from kws_exp.sweep.study import is_interrupted
+from kws_exp.track.process import only_sender
 from tests.sweep.commands import finish, run, start, trials, wait_for
 
 if TYPE_CHECKING:
@@ -162,10 +163,13 @@ def shared(place: Path, postgres: str, server: str) -> Shared:
     sweep = ("--multirun", "hydra/sweeper=kws_optuna", *command, *space)
     parents = [start(place, *sweep, f"output_dir=machine-{number}") for number in range(3)]
     wait_for(lambda: max(done(place)) >= TRIALS // 3, parents[0])
-    killed = parents.pop(int(np.argmax(done(place))))
+    number = int(np.argmax(done(place)))
+    killed = parents.pop(number)
     killed.kill()
     killed.communicate()
     printed = [finish(parent) for parent in parents]
+    with only_sender(run_folder.RunFolder(place / f"machine-{number}" / "sweeps" / "shared")):
+        pass  # its tracking process has sent what it was told of
     found = of_study(url, "shared")
     return Shared(url, command, printed, found, [trial for trial in found if not is_interrupted(trial)])
 
