@@ -38,9 +38,9 @@ def task(composed: configuration.Composed) -> float | Outcome | None:
     try:
         config, sweeper = configuration.both(composed)
         if sweeper.trial is not None and sweeper.study is not None:  # a job that a launcher runs for a sweep
-            from kws_exp.sweep import launch
+            from kws_exp.sweep import remote
 
-            return launch.job(config, sweeper)
+            return remote.job(config, sweeper)
         check_single(sweeper)
         started = start.begin(config, list(hydra_config.overrides.task))
         from kws_exp import run

@@ -195,7 +195,8 @@ class Group:
             lines.append(f"train the best again: python -m kws_exp experiment={folder / 'best.yaml'}")
         left = study.open_trials()
         if left:
-            lines.append(f"{left} trials are left: the same command goes on with them")
+            several = f"{left} trials are left: the same command goes on with them"
+            lines.append(several if left > 1 else "1 trial is left: the same command goes on with it")
         elif self.plan.settings.sampler not in samplers.GRIDS:
             lines.append(f"for more trials: sweeper.n_trials={2 * len(self.plan.wanted)}")
         return "\n".join(lines)

@@ -1,32 +1,28 @@
 """Trials as jobs of Hydra's launchers: ``hydra/launcher=ray``, ``submitit_slurm`` or ``joblib``.
 
 A launcher takes a batch of jobs and returns when the last has ended, so workers wait for each other here as they do
-not with ``sweeper.workers``; what it gives is machines that Hydra's users already have. A job finds its trial by
-``sweeper.trial`` and reports to the study's storage, which all machines must reach.
+not with ``sweeper.workers``; what it gives is machines that Hydra's users already have. A job (``remote``) finds its
+trial by ``sweeper.trial`` and reports to the study's storage, which all machines must reach.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
-from optuna.storages import BaseStorage
-from optuna.trial import Trial, TrialState
+from optuna.trial import Trial
 
-from kws_exp import config as configuration
-from kws_exp.errors import KwsError
-from kws_exp.run_folder import RunFolder
-from kws_exp.schema import Config, Sweeper
-from kws_exp.sweep import storage
+from kws_exp.sweep import remote
 from kws_exp.sweep.outcome import FAILED, STOPPED, Outcome, told
 from kws_exp.sweep.plan import Plan
-from kws_exp.sweep.study import BEAT_SECONDS, TRACKING, Study
+from kws_exp.sweep.study import BEAT_SECONDS, Study
 from kws_exp.sweep.teller import Teller
 
+LOOK_SECONDS = 1.0  # between looks at jobs whose launcher has failed
+SILENT_SECONDS = 30.0  # of such a job, six beats; then it is lost
 BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 
@@ -57,12 +53,15 @@ def run(launcher: Any, plan: Plan, study: Study, teller: Teller) -> None:
             [*plan.overrides(trial.params), f"sweeper.study={study.name}", f"sweeper.trial={trial.number}"]
             for trial in claimed
         ]
-        outcomes = _launched(launcher, batch, done, study) if batch else []
+        try:
+            outcomes = _launched(launcher, batch, done, study, claimed) if batch else []
+        except KeyboardInterrupt:
+            for trial in claimed:
+                teller.end(trial, kept(study, trial) or Outcome(STOPPED))
+            raise
         done += len(batch)
         for trial, outcome in zip(claimed, outcomes, strict=True):
-            teller.show(teller.end(trial, outcome))
-        if any(outcome.state == STOPPED for outcome in outcomes):
-            raise KeyboardInterrupt
+            _end(trial, outcome, teller)
         teller.give_up()
 
 
@@ -75,16 +74,61 @@ def _claimed(most: int, study: Study, teller: Teller) -> list[Trial]:
     return claimed
 
 
-def _launched(launcher: Any, batch: Sequence[Sequence[str]], first: int, study: Study) -> list[Outcome]:
-    """Return the outcomes of a batch; where the launcher itself fails, as Ray does for a lost machine, all failed."""
-    try:
-        with _beating(study):
+def _end(trial: Trial, outcome: Outcome | None, teller: Teller) -> None:
+    """Tell how a job ended; one that was stopped is made again, but counts as failed, or that might never end."""
+    if outcome is None:
+        teller.give_back(trial)
+        return
+    if outcome.state == STOPPED:
+        teller.failures.append(f"trial {trial.number}: its job was stopped, as by a limit of time, and is made again")
+    teller.show(teller.end(trial, outcome))
+
+
+def _launched(
+    launcher: Any, batch: Sequence[Sequence[str]], first: int, study: Study, claimed: Sequence[Trial]
+) -> Sequence[Outcome | None]:
+    """Return the outcomes of a batch; None for a job that is not to begin."""
+    with _beating(study):
+        try:
             return [_outcome(returned) for returned in launcher.launch(batch, initial_job_idx=first)]
-    except KeyboardInterrupt:
-        return [Outcome(STOPPED)] * len(batch)
-    except Exception as error:
-        # a remote error's text is a whole traceback, whose last line says what it was
-        return [Outcome(FAILED, reason=f"the launcher failed: {told(error, line=-1)}")] * len(batch)
+        except Exception as error:
+            # a remote error's text is a whole traceback, whose last line says what it was
+            return left(study, claimed, f"the launcher failed: {told(error, line=-1)}")
+
+
+def left(study: Study, claimed: Sequence[Trial], reason: str) -> list[Outcome | None]:
+    """Return the outcomes of jobs whose launcher has failed, as Ray and Slurm's do for all when they have lost one.
+
+    Jobs that still live are waited for; one that has been silent for ``SILENT_SECONDS`` has failed. One that has not
+    begun will find its trial ended if it ever does; where none has begun, the fault is the launcher's and all failed.
+    """
+    lost, beats = Outcome(FAILED, reason=reason), {trial.number: _beat(study, trial) for trial in claimed}
+    if not any(beats.values()):
+        return [kept(study, trial) or lost for trial in claimed]
+    begun = [trial for trial in claimed if beats[trial.number]]
+    since = {trial.number: time.monotonic() for trial in begun}
+    outcomes: dict[int, Outcome] = {}
+    while len(outcomes) < len(begun):
+        for trial in begun:
+            number, beat = trial.number, _beat(study, trial)
+            if beats[number] != beat:
+                beats[number], since[number] = beat, time.monotonic()
+            found = kept(study, trial) or (lost if time.monotonic() - since[number] > SILENT_SECONDS else None)
+            if found is not None:
+                outcomes[number] = found
+        time.sleep(LOOK_SECONDS)
+    return [outcomes.get(trial.number) for trial in claimed]
+
+
+def kept(study: Study, trial: Trial) -> Outcome | None:
+    """Return how a job ended by its own account."""
+    found = study.frozen(trial.number).system_attrs.get(remote.OUTCOME)
+    return found and Outcome.of(found)
+
+
+def _beat(study: Study, trial: Trial) -> float | None:
+    """Return when a job last said that it lives, by the clock of its machine."""
+    return study.frozen(trial.number).system_attrs.get(remote.BEAT)
 
 
 @contextmanager
@@ -104,53 +148,6 @@ def _beating(study: Study) -> Iterator[None]:
     finally:
         ended.set()
         beating.join()
-
-
-def job(config: Config, settings: Sweeper) -> Outcome:
-    """Run the trial that a launcher's job is for, in the job's own process."""
-    from kws_exp.sweep import trial
-
-    overrides = [item for item in HydraConfig.get().overrides.task if not item.startswith("sweeper.trial=")]
-    configuration.initialize()
-    resolved = storage.resolve(settings.storage, config.output_dir)
-    assert settings.study is not None and settings.trial is not None
-    opened, study_id, number = _found(resolved, settings.study, settings.trial)
-    runs = opened.get_trial_user_attrs(number).get("runs", ())
-    group = opened.get_study_user_attrs(study_id).get(TRACKING)
-    outcome = trial.run(trial.job(resolved, settings.study, settings.trial, overrides, settings, group, runs))
-    output_dir = Path(config.output_dir)
-    if config.tracking.enabled and not (output_dir / "sweeps" / settings.study / "run.json").exists():
-        _send([output_dir / "runs" / name for name in opened.get_trial(number).user_attrs.get("runs", ())], config)
-    return outcome
-
-
-def _found(resolved: str, study: str, trial: int) -> tuple[BaseStorage, int, int]:
-    """Return the storage, and there the ids of the study and the trial that a job is for.
-
-    Raises:
-        KwsError: there is no such trial under way, as when the settings are given by hand.
-    """
-    if storage.exists(resolved):
-        opened = storage.open_storage(resolved)
-        with suppress(KeyError):
-            study_id = opened.get_study_id_from_name(study)
-            number = opened.get_trial_id_from_study_id_trial_number(study_id, trial)
-            if opened.get_trial(number).state == TrialState.RUNNING:
-                return opened, study_id, number
-    raise KwsError(
-        f"sweeper.trial={trial} is set by a sweep, for its jobs, and no trial {trial} of the study '{study}' is under "
-        f"way in {storage.shown(resolved)}: leave both settings out"
-    )
-
-
-def _send(runs: Sequence[Path], config: Config) -> None:
-    """Send runs to the tracking server from here, as the sweep has no view of this machine's disk."""
-    from kws_exp.track import follow, store
-
-    destination = store.resolve(config.tracking.uri, config.output_dir)
-    for path in runs:
-        if (path / "run.json").exists():
-            follow.send(RunFolder(path), destination)
 
 
 def _outcome(returned: Any) -> Outcome:

@@ -31,6 +31,14 @@ class Outcome:
     same_as: int | None = None  # the trial with the same parameters that was run instead
 
     @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> Outcome:
+        """Return an outcome that was written as JSON, which knows no tuples."""
+        fields: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in kept.items()
+        }
+        return cls(**fields)
+
+    @classmethod
     def again(cls, trial: FrozenTrial) -> Outcome:
         """Return the outcome of another trial with the parameters of this one: a run gives the same bytes twice."""
         known = trial.user_attrs

@@ -79,6 +79,13 @@ def open_storage(resolved: str) -> BaseStorage:
         ) from error
 
 
+def close(opened: BaseStorage) -> None:
+    """Close the connections to a database; nothing else keeps any."""
+    engine = getattr(getattr(opened, "_backend", opened), "engine", None)
+    if engine is not None:
+        engine.dispose()
+
+
 def exists(resolved: str) -> bool:
     """Whether there is what :func:`open_storage` would otherwise make: a journal, or the file of a database."""
     path = resolved.removeprefix("sqlite:///")

@@ -29,7 +29,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from kws_exp.errors import KwsError
-from kws_exp.sweep import locks
+from kws_exp.sweep import locks, storage
 from kws_exp.sweep.identity import difference
 from kws_exp.sweep.measures import Objectives
 from kws_exp.sweep.outcome import COMPLETE, FAILED, PRUNED, Outcome
@@ -96,6 +96,7 @@ class Study:
         """Tell the others that this parent is gone, so that none waits for what it may have left."""
         with contextlib.suppress(Exception):  # a storage that fails must not keep the lock
             self.storage.set_study_user_attr(self.id, PARENT + self.parent, {"closed": True})
+        storage.close(self.storage)
         self.lock.release()
         Path(self.lock.lock_file).unlink(missing_ok=True)
 

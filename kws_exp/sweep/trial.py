@@ -17,8 +17,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from optuna.exceptions import UpdateFinishedTrialError
+
 from kws_exp import config as configuration
-from kws_exp import data, run_folder, start, summary
+from kws_exp import data, run_folder, signals, start, summary
 from kws_exp.data import Dataset
 from kws_exp.errors import KwsError
 from kws_exp.multirun import PARENT
@@ -162,7 +164,10 @@ class _Trial:
 
     def _tell(self, step: int, accuracy: float) -> None:
         value = measures.reported(accuracy, self.job.objectives)
-        self.storage.set_trial_intermediate_value(self.id, step, value)
+        try:
+            self.storage.set_trial_intermediate_value(self.id, step, value)
+        except UpdateFinishedTrialError:  # its sweep was stopped, or taken for dead by another
+            signals.stop()
 
     def _again(self, config: Config, left: RunFolder | None) -> start.Started | None:
         """Open an interrupted run again, if it has a checkpoint to go on from."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ from optuna.trial import TrialState
 
 from kws_exp.errors import KwsError
 from kws_exp.run_folder import FAILED, RUNNING, RunFolder, RunRecord, find_all
-from kws_exp.sweep import launch, loop, plan
+from kws_exp.sweep import launch, loop, plan, remote
 from kws_exp.sweep.group import Group
 from kws_exp.sweep.outcome import COMPLETE, STOPPED, Outcome
 from kws_exp.sweep.plan import Plan
@@ -22,6 +25,7 @@ from kws_exp.sweep.teller import Teller
 pytestmark = pytest.mark.usefixtures("hydra_ready")
 SWEEP = ("data=synthetic", "words=[yes,no]", "tracking=off", "sweeper.sampler=random", "sweeper.workers=2")
 Opened = tuple[Plan, Study, Group]
+DONE = Outcome(COMPLETE, (0.5,), figures={"flash_kb": 20.0})
 
 
 @pytest.fixture
@@ -96,20 +100,89 @@ def test_failed_jobs_are_settled_and_end_a_hopeless_sweep(
 
 
 @pytest.mark.parametrize("opened", [("augment.gain_db=interval(0,9)", "sweeper.n_trials=3")], indirect=True)
-def test_a_stopped_job_is_made_again(opened: Opened) -> None:
+def test_ctrl_c_gives_back_what_has_not_ended(opened: Opened) -> None:
+    study = opened[1]
+
+    def job(number: int) -> Outcome:
+        if number == 1:
+            raise KeyboardInterrupt
+        study.storage.set_trial_system_attr(study.frozen(number)._trial_id, remote.OUTCOME, asdict(DONE))
+        return DONE
+
     with pytest.raises(KeyboardInterrupt):
+        run(Launcher(job), opened)
+    states = [trial.state.name for trial in study.trials()]
+    assert states == ["COMPLETE", "FAIL", "WAITING", "WAITING"]
+
+
+@pytest.mark.parametrize("opened", [("augment.gain_db=interval(0,9)", "sweeper.n_trials=3")], indirect=True)
+def test_a_job_that_was_stopped_is_made_again(opened: Opened) -> None:
+    stopped = [0]
+    run(Launcher(lambda number: Outcome(STOPPED) if stopped and stopped.pop() == number else DONE), opened)
+    assert Counter(trial.state.name for trial in opened[1].trials()) == {"FAIL": 1, "COMPLETE": 3}
+
+
+@pytest.mark.parametrize(
+    "opened", [("augment.gain_db=interval(0,9)", "sweeper.n_trials=3", "sweeper.max_failures=4")], indirect=True
+)
+def test_jobs_that_are_stopped_time_and_again_end_the_sweep(opened: Opened) -> None:
+    with pytest.raises(KwsError, match=r"^4 trials failed, .* its job was stopped, as by a limit of time"):
         run(Launcher(lambda number: Outcome(STOPPED)), opened)
-    states = [trial.state.name for trial in opened[1].trials()]
-    assert states == ["FAIL", "FAIL", "WAITING", "WAITING", "WAITING"]
 
 
-@pytest.mark.parametrize("opened", [("augment.gain_db=interval(0,9)", "sweeper.n_trials=1")], indirect=True)
-def test_a_job_by_hand_finds_no_trial_under_way(opened: Opened) -> None:
-    read, study, _ = opened
-    trial = study.claim()
-    assert trial is not None
-    assert launch._found(read.storage, study.name, trial.number)[1:] == (study.id, trial._trial_id)
-    study.tell(trial, Outcome(COMPLETE, (0.5,)))
-    for name, number in ((study.name, trial.number), (study.name, 7), ("other", 0)):
-        with pytest.raises(KwsError, match=f"no trial {number} of the study '{name}' is under way in .*optuna.journal"):
-            launch._found(read.storage, name, number)
+class Lossy(Launcher):
+    """A launcher that tells of no job once it has lost one."""
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
+        returned = super().launch(job_overrides, initial_job_idx)
+        if any(one.status == JobStatus.FAILED for one in returned):
+            raise RuntimeError("job 0 has not produced any output")
+        return returned
+
+
+@pytest.mark.parametrize(
+    "opened", [("augment.gain_db=interval(0,9)", "sweeper.n_trials=4", "sweeper.workers=4")], indirect=True
+)
+def test_a_lost_job_costs_its_own_trial_alone(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of four jobs one is lost, one has ended, one lives on and ends later, and one has not begun."""
+    monkeypatch.setattr(launch, "SILENT_SECONDS", 1.0)
+    monkeypatch.setattr(launch, "LOOK_SECONDS", 0.1)
+    study, threads = opened[1], []
+
+    def keep(number: int, key: str, value: object) -> None:
+        study.storage.set_trial_system_attr(study.frozen(number)._trial_id, key, value)  # type: ignore[arg-type]
+
+    def live_on(number: int) -> None:
+        for beat in range(20):
+            keep(number, remote.BEAT, float(beat + 1))
+            time.sleep(0.1)
+        keep(number, remote.OUTCOME, asdict(DONE))
+
+    def job(number: int) -> Outcome:
+        if number > 3:  # the one that had not begun, made again
+            return DONE
+        if number < 2:
+            keep(number, remote.BEAT, 1.0)
+        if number == 1:
+            keep(number, remote.OUTCOME, asdict(DONE))
+        if number == 2:
+            threads.append(threading.Thread(target=live_on, args=(number,)))
+            threads[0].start()
+        raise ValueError("lost")
+
+    run(Lossy(job), opened)
+    threads[0].join()
+    trials = study.trials()
+    assert [trial.state.name for trial in trials] == ["FAIL", "COMPLETE", "COMPLETE", "FAIL", "COMPLETE"]
+    assert trials[0].user_attrs["reason"] == "the launcher failed: RuntimeError: job 0 has not produced any output"
+    assert "interrupted" not in trials[0].user_attrs and trials[3].user_attrs["interrupted"]
+    assert trials[4].user_attrs["retry_of"] == 3
+
+
+@pytest.mark.parametrize("opened", [("augment.gain_db=interval(0,9)", "sweeper.n_trials=6")], indirect=True)
+def test_a_launcher_that_begins_nothing_ends_the_sweep(opened: Opened) -> None:
+    def none(number: int) -> Outcome:
+        raise ValueError("no such partition")
+
+    with pytest.raises(KwsError, match=r"^6 trials failed, .* trial 5: the launcher failed: RuntimeError: job 0"):
+        run(Lossy(none), opened)

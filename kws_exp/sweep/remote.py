@@ -1,0 +1,113 @@
+"""A trial as the job of a launcher, in the job's own process: how it is found, how it lives, what it leaves.
+
+A launcher that has lost one job tells nothing of the others, so each job says itself that it lives, and how it ended,
+among the trial's system attributes. The surprising fact: nobody can be asked to end a job whose sweep was stopped, so
+the job looks whether its trial is still under way, and otherwise stops itself, with a checkpoint.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import BaseStorage
+from optuna.trial import TrialState
+
+from kws_exp import config as configuration
+from kws_exp import signals
+from kws_exp.errors import KwsError
+from kws_exp.run_folder import RunFolder
+from kws_exp.schema import Config, Sweeper
+from kws_exp.sweep import storage
+from kws_exp.sweep.outcome import Outcome
+from kws_exp.sweep.study import TRACKING
+
+BEAT, OUTCOME = "kws_exp.beat", "kws_exp.outcome"
+BEAT_SECONDS = 5.0  # half of what a run waits for the process that had it before
+
+
+def job(config: Config, settings: Sweeper) -> Outcome:
+    """Run the trial that a launcher's job is for.
+
+    Raises:
+        KwsError: there is no such trial under way.
+    """
+    from kws_exp.sweep import trial
+
+    overrides = [item for item in HydraConfig.get().overrides.task if not item.startswith("sweeper.trial=")]
+    configuration.initialize()
+    resolved = storage.resolve(settings.storage, config.output_dir)
+    assert settings.study is not None and settings.trial is not None
+    opened, study_id, number = found(resolved, settings.study, settings.trial)
+    runs = opened.get_trial_user_attrs(number).get("runs", ())
+    group = opened.get_study_user_attrs(study_id).get(TRACKING)
+    output_dir = Path(config.output_dir)
+    with alive(opened, number):
+        outcome = trial.run(trial.job(resolved, settings.study, settings.trial, overrides, settings, group, runs))
+        if config.tracking.enabled and not (output_dir / "sweeps" / settings.study / "run.json").exists():
+            _send([output_dir / "runs" / name for name in opened.get_trial(number).user_attrs.get("runs", ())], config)
+        with suppress(UpdateFinishedTrialError):  # the sweep has given it up
+            opened.set_trial_system_attr(number, OUTCOME, asdict(outcome))
+    return outcome
+
+
+def found(resolved: str, study: str, trial: int) -> tuple[BaseStorage, int, int]:
+    """Return the storage, and there the ids of the study and the trial that a job is for.
+
+    Raises:
+        KwsError: there is no such trial under way, as when the settings are given by hand.
+    """
+    if storage.exists(resolved):
+        opened = storage.open_storage(resolved)
+        with suppress(KeyError):
+            study_id = opened.get_study_id_from_name(study)
+            number = opened.get_trial_id_from_study_id_trial_number(study_id, trial)
+            if opened.get_trial(number).state == TrialState.RUNNING:
+                return opened, study_id, number
+    raise KwsError(
+        f"sweeper.trial={trial} is set by a sweep, for its jobs, and no trial {trial} of the study '{study}' is under "
+        f"way in {storage.shown(resolved)}: leave both settings out"
+    )
+
+
+@contextmanager
+def alive(opened: BaseStorage, number: int) -> Iterator[None]:
+    """Say again and again that this process has a trial; once the trial is no longer under way, stop the process."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.is_set():
+            with suppress(Exception):  # the storage is away for a moment
+                _beat(opened, number)
+            ended.wait(BEAT_SECONDS)
+
+    beating = threading.Thread(target=beat, daemon=True)
+    beating.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        beating.join()
+
+
+def _beat(opened: BaseStorage, number: int) -> None:
+    if opened.get_trial(number).state == TrialState.RUNNING:
+        opened.set_trial_system_attr(number, BEAT, time.time())
+    else:
+        signals.stop()
+
+
+def _send(runs: Sequence[Path], config: Config) -> None:
+    """Send runs to the tracking server from here, as the sweep has no view of this machine's disk."""
+    from kws_exp.track import follow, store
+
+    destination = store.resolve(config.tracking.uri, config.output_dir)
+    for path in runs:
+        if (path / "run.json").exists():
+            follow.send(RunFolder(path), destination)
