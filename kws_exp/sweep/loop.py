@@ -69,6 +69,9 @@ def sweep(arguments: list[str], hydra_context: Any, task_function: Any, hydra_co
 def _run(plan: Plan, hydra_context: Any, task_function: Any, hydra_config: Any) -> None:
     with opened(plan) as (study, group):
         group.say(f"study {study.name} in {storage.shown(plan.storage)}: {len(plan.wanted)} trials")
+        unrelated = samplers.limits(plan.settings.sampler, plan.space)
+        if unrelated:
+            group.say(unrelated)
         from kws_exp.sweep import launch
 
         launcher = launch.other_than_basic(hydra_context, task_function, hydra_config)

@@ -12,6 +12,8 @@ import pytest
 
 from kws_exp.errors import KwsError
 from kws_exp.sweep import measures, samplers
+from kws_exp.sweep.space import Choices, Numbers, Parameter, Space
+from kws_exp.sweep.study import suggest
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 PRUNER_OPTIONS: dict[str, dict[str, Any]] = {"patient": {"patience": 0}, "threshold": {"lower": 0.5}}
@@ -43,6 +45,43 @@ def test_the_seed_decides(name: str) -> None:
         return [study.ask({"x": optuna.distributions.FloatDistribution(0, 1)}).params["x"] for _ in range(2)][1]
 
     assert first(1) == first(1) != first(2)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("tpe", None),
+        ("gp", "sweeper.sampler=gp relates only what every trial has; at random: filters"),
+        ("qmc", "sweeper.sampler=qmc relates only numbers that every trial has; at random: model, filters"),
+        ("cmaes", "sweeper.sampler=cmaes relates only numbers that every trial has; at random: model, filters"),
+    ],
+)
+def test_what_a_sampler_draws_at_random_is_said_once(
+    name: str, sentence: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    models, filters = Choices(("tiny_conv", "single_fc")), Numbers(4, 16, whole=True)
+    rate, epsilon = Numbers(1e-4, 1e-1, log=True), Numbers(1e-8, 1e-2, log=True)
+    space = Space(
+        (
+            Parameter("model", "model", models),
+            Parameter("filters", "model.filters", filters, {"model": ("tiny_conv",)}),
+            Parameter("rate", "optimizer.learning_rate", rate),
+            Parameter("epsilon", "optimizer.epsilon", epsilon),
+        )
+    )
+    assert samplers.limits(name, space) == sentence
+    assert samplers.limits(name, Space(space.parameters[2:])) is None
+    if importlib.util.find_spec(samplers.NEEDS.get(name, ("optuna", ""))[0]) is None:
+        return
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.enable_propagation()
+    study = optuna.create_study(sampler=samplers.sampler(name, {}, 1))
+    for _ in range(12):
+        trial = suggest(study.ask(), space)
+        study.tell(trial, trial.params["rate"])
+    optuna.logging.disable_propagation()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    assert "independent" not in caplog.text
 
 
 def test_options_reach_the_sampler() -> None:
