@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -98,6 +99,23 @@ def mariadb(folder: Path) -> Iterator[Databases]:
     command = ["mariadbd", "--no-defaults", *settings, data, where, user]
     with server(command, folder / "log", lambda: succeeds(*client, "SELECT 1")):
         yield make
+
+
+@contextmanager
+def proxy(folder: Path, database: str) -> Iterator[str]:
+    """Run Optuna's gRPC proxy before a database; yields its address."""
+    (port,) = free_ports(1)
+    command = (
+        "from optuna.storages import get_storage, run_grpc_proxy_server\n"
+        f"run_grpc_proxy_server(get_storage({database!r}), host='localhost', port={port})"
+    )
+
+    def answers() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("localhost", port)) == 0
+
+    with server([sys.executable, "-c", command], folder / "log", answers):
+        yield f"grpc://localhost:{port}"
 
 
 @contextmanager

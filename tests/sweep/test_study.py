@@ -43,12 +43,25 @@ def mysql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Database
         yield databases
 
 
-@pytest.fixture(params=["journal", "sqlite", "postgres", "mysql"])
+@pytest.fixture(scope="module")
+def grpc(postgres: servers.Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    database = storage.resolve(postgres("behind_a_proxy"), "")
+    with servers.proxy(tmp_path_factory.mktemp("proxy"), database) as address:
+        yield address
+
+
+@pytest.fixture(params=["journal", "sqlite", "postgres", "mysql", "grpc"])
 def resolved(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty storage."""
     files = {"journal": str(tmp_path / "optuna.journal"), "sqlite": f"sqlite:///{tmp_path}/optuna.db"}
     if request.param in files:
         return files[request.param]
+    if request.param == "grpc":
+        address: str = request.getfixturevalue("grpc")
+        opened = storage.open_storage(address)
+        for study in opened.get_all_studies():
+            opened.delete_study(study._study_id)
+        return address
     databases: servers.Databases = request.getfixturevalue(request.param)
     return storage.resolve(databases(f"test_{next(NUMBERS)}"), tmp_path)
 
