@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock, Timeout
 
 from kws_exp.errors import KwsError
 
@@ -39,6 +40,7 @@ RUNNING, FINISHED, FAILED, KILLED = "RUNNING", "FINISHED", "FAILED", "KILLED"
 SWEEP = "sweep.json"  # marks the folder of a sweep (kws_exp.sweep.group)
 STREAM = "stream.json"  # how a run does on continuous audio (kws_exp.stream.stage)
 PRUNED = "PRUNED"  # ended by its sweep, for good
+LOCK, PARENT_LOCK = ".run.lock", ".parent-"  # held by the process of a run; by each of a sweep's, with its own name
 
 
 @dataclass
@@ -101,6 +103,10 @@ class RunFolder:
         content: dict[str, Any] = yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8"))
         return content
 
+    def lives(self) -> bool:
+        """Whether a process of this machine trains the run, or is a parent of the sweep."""
+        return any(is_held(path) for path in (self.path / LOCK, *self.path.glob(f"{PARENT_LOCK}*")))
+
     def write_record(self, record: RunRecord) -> None:
         """Replace ``run.json``."""
         write_json(self.path / "run.json", asdict(record))
@@ -130,6 +136,17 @@ def find_all(parent: Path) -> Iterator[tuple[RunFolder, RunRecord]]:
         with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
             records.append((RunFolder(path.parent), RunFolder(path.parent).record()))
     yield from sorted(records, key=lambda item: item[1].created, reverse=True)
+
+
+def is_held(lock: str | Path) -> bool:
+    """Whether the process that holds a file lock of this machine lives."""
+    if not os.path.exists(lock):
+        return False
+    try:
+        FileLock(lock).acquire(timeout=0).lock.release()
+    except Timeout:
+        return True
+    return False
 
 
 def write_text(path: Path, text: str) -> None:

@@ -129,9 +129,7 @@ def _find(parent: Path, wanted: str) -> tuple[RunFolder, RunRecord]:
                 f"resume=latest needs an interrupted run, but {parent} has none: start one with words=[yes,no]"
             )
         # a run that failed before its first checkpoint has nothing to go on with, nor has one that is still going
-        return next(
-            (item for item in unfinished if _has_checkpoint(item[0]) and not _is_locked(item[0])), unfinished[0]
-        )
+        return next((item for item in unfinished if _has_checkpoint(item[0]) and not item[0].lives()), unfinished[0])
     for folder, record in found:
         if wanted in (record.run_id, record.tracking_run_id, folder.path.name):
             return folder, record
@@ -147,16 +145,8 @@ def _has_checkpoint(folder: RunFolder) -> bool:
     return any(folder.checkpoints.glob("step-*.npz"))
 
 
-def _is_locked(folder: RunFolder) -> bool:
-    try:
-        _locked(folder).release()
-    except KwsError:
-        return True
-    return False
-
-
 def _locked(folder: RunFolder, patience: float = 0.0) -> BaseFileLock:
-    lock = FileLock(folder.path / ".run.lock")
+    lock = FileLock(folder.path / run_folder.LOCK)
     try:
         lock.acquire(timeout=patience)
     except Timeout as error:

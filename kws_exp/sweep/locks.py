@@ -11,23 +11,16 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 
+from kws_exp.run_folder import is_held
+
 HOLDER = "kws_exp.holder"
 # of a lock study on another machine; the longest that one guards is a first migration of MLflow's store, 25 s
 STALE_SECONDS = 120.0
-
-
-def is_held(lock: str) -> bool:
-    """Whether the process that holds a file lock of this machine lives."""
-    try:
-        FileLock(lock).acquire(timeout=0).lock.release()
-    except Timeout:
-        return True
-    return False
 
 
 def lives_here(mark: Mapping[str, Any] | None) -> bool | None:

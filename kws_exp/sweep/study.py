@@ -29,6 +29,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from kws_exp.errors import KwsError
+from kws_exp.run_folder import PARENT_LOCK
 from kws_exp.sweep import locks, storage
 from kws_exp.sweep.identity import difference
 from kws_exp.sweep.measures import Objectives
@@ -227,7 +228,7 @@ def open_study(
         space,
         sampler,
         pruner,
-        FileLock(folder.resolve() / f".parent-{uuid.uuid4().hex[:8]}"),
+        FileLock(folder.resolve() / f"{PARENT_LOCK}{uuid.uuid4().hex[:8]}"),
     )
     found = difference(_identity(study), identity)
     if found:

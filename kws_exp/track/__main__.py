@@ -1,6 +1,7 @@
 """``python -m kws_exp.track FOLDER [--uri URI]``: send a run, or a sweep and its trials, to the tracking server.
 
-For a run whose tracking failed, or was off; nothing that the server has is sent twice.
+For a run whose tracking failed, or was off; nothing that the server has is sent twice. A run that is neither ended nor
+under way, because its machine died, is sent as killed.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def _send_group(folder: RunFolder, uri: str) -> list[RunFolder]:
             f"the runs of a sweep are found by its run on the tracking server, and {folder.path} was made with "
             "tracking=off: send its runs one by one"
         )
-    run_id, found = _sent(folder, uri), []
+    run_id, found = sync.finished_elsewhere(folder, uri) or _sent(folder, uri), []
     for run, record in run_folder.find_all(folder.path.parent.parent / "runs"):
         if record.parent_run_id in (before, run_id):
             if record.parent_run_id != run_id:  # it is another server

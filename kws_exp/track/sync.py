@@ -51,8 +51,22 @@ def sync(folder: RunFolder, uri: str | None = None) -> str:
 
     session = open_run(folder, store_of(folder, uri))
     send_progress(session)
-    results.end(session, folder.record().status)
+    status = folder.record().status
+    results.end(session, run_folder.KILLED if status == run_folder.RUNNING and not folder.lives() else status)
     return session.run_id
+
+
+def finished_elsewhere(folder: RunFolder, uri: str) -> str | None:
+    """Return the id of a sweep's run that is finished on the server, though not by this folder's account; or None.
+
+    So it is where the machine of the folder died, and the other parents of the sweep went on.
+    """
+    client = stores.connect(store := store_of(folder, uri))
+    experiment = stores.experiment_id(client, store, folder.settings()["tracking"]["experiment"])
+    run_id = _find(client, experiment, folder.record().run_id)
+    if run_id is None or folder.record().status == run_folder.FINISHED:
+        return None
+    return run_id if client.get_run(run_id).data.tags.get(STATE_TAG) == run_folder.FINISHED else None
 
 
 def store_of(folder: RunFolder, uri: str | None = None) -> Store:

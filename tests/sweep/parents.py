@@ -9,6 +9,7 @@ from pathlib import Path
 
 from optuna.trial import TrialState
 
+from kws_exp.errors import KwsError
 from kws_exp.sweep import samplers, storage
 from kws_exp.sweep.measures import Objectives
 from kws_exp.sweep.outcome import COMPLETE, Outcome
@@ -34,7 +35,12 @@ def open_for(
     """Open the study of the tests as a sweep does."""
     identity = {"space": space.to_json(), "objectives": dict(objectives)}
     sampler, pruner = samplers.sampler("random", {}, 1), samplers.pruner("none", {}, 10, 40)
-    return open_study(storage.open_storage(resolved), name, identity, objectives, space, sampler, pruner, folder)
+    opened = storage.open_storage(resolved)
+    try:
+        return open_study(opened, name, identity, objectives, space, sampler, pruner, folder)
+    except KwsError:
+        storage.close(opened)
+        raise
 
 
 def drain(resolved: str, folder: Path, barrier: Barrier, said: Said) -> None:

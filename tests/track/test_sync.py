@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 
 from kws_exp import run_folder
 from kws_exp.track import __main__ as command
@@ -197,6 +198,41 @@ def test_the_command_sends_a_sweep_with_the_runs_of_its_trials(
     parents = {run.data.tags[sync.PARENT_TAG] for name, run in found.items() if name != "smoke"}
     assert parents == {parent}
     assert (done.path / "report.md").exists()
+
+
+def test_the_part_of_a_dead_machine_is_added_to_a_sweep_that_others_have_finished(
+    output_dir: Path, client: MlflowClient
+) -> None:
+    folder = sweep(output_dir)
+    record = folder.record()
+    record.status = "FINISHED"
+    folder.write_record(record)
+    record.tracking_run_id = sync.sync(folder)
+    record.status = "RUNNING"  # as far as that machine knew
+    folder.write_record(record)
+    run_folder.write_json(folder.path / run_folder.SWEEP, {"study": "smoke", "metrics": {"trials/complete": 1}})
+    trial(output_dir, "ended", parent=record.tracking_run_id)
+    trial(output_dir, "under way", "RUNNING", record.tracking_run_id)
+    assert command.main([str(folder.path)]) == 0
+    found = runs_by_name(client)
+    assert {name: run.info.status for name, run in found.items()} == {
+        "smoke": "FINISHED",
+        "ended": "FINISHED",
+        "under way": "KILLED",
+    }
+    assert found["smoke"].data.metrics["trials/complete"] == 2
+
+
+def test_a_run_under_way_is_sent_as_running_only_while_its_process_lives(
+    output_dir: Path, client: MlflowClient
+) -> None:
+    folder = trial(output_dir, "run", "RUNNING")
+    with FileLock(folder.path / run_folder.LOCK):
+        run_id = sync.sync(folder)
+        assert client.get_run(run_id).info.status == "RUNNING"
+    assert sync.sync(folder) == run_id
+    assert client.get_run(run_id).info.status == "KILLED"
+    assert folder.record().status == "RUNNING"  # to be resumed
 
 
 def test_on_another_server_a_sweep_and_its_runs_stay_together(
