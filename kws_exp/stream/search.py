@@ -128,7 +128,7 @@ def _counts(
     smoothed: Sequence[Smoothed], floor: NDArray[np.int64], counts: Sequence[int], window: int
 ) -> Iterator[tuple[int, list[NDArray[np.bool_]]]]:
     """Yield each minimum count that makes a difference and fits the window, with the runs that may fire."""
-    room = min(int(window / _hop_ms(one)) + 1 for one in smoothed)
+    room = max(int(window / _hop_ms(one)) + 1 for one in smoothed)
     seen = set()
     for count in counts:
         kept = [(one.averages > floor[one.top]) & (one.counts >= count) for one in smoothed]
@@ -139,6 +139,7 @@ def _counts(
 
 
 def _hop_ms(smoothed: Smoothed) -> float:
+    """Return the time from one run to the next, which is infinite for a recording with a single run."""
     times = smoothed.milliseconds
     return (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else np.inf
 

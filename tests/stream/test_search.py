@@ -74,14 +74,15 @@ def test_a_minimum_count_that_decides_nothing_or_does_not_fit_is_left_out() -> N
     made = two_words()
     made.scores.values[:10] = (127, -128, -128, -128)
     space = replace(SMALL, minimum_count=(3, 1, 6, 7))
-    assert [one.point.minimum_count for one in cells([made], space, 1.0)] == [
-        3
-    ]  # a window of 500 ms holds six runs, 7 would never fire
+
+    def counts(*streams: Stream) -> list[int]:
+        return [one.point.minimum_count for one in cells(streams, space, 1.0)]
+
+    assert counts(made) == [3]  # a window of 500 ms holds six runs, 7 would never fire
     made.scores.values[:4] = (-128, -128, 127, -128)
-    assert [one.point.minimum_count for one in cells([made], space, 1.0)] == [
-        3,
-        6,
-    ]  # the window is a quarter full from the third run on
+    assert counts(made) == [3, 6]  # the window is a quarter full from the third run on
+    once = Stream(replace(made.scores, seconds=made.scores.seconds[:1], values=made.scores.values[:1]), (), 1.0)
+    assert counts(made, once) == [3, 6]  # a recording of a single run fits everywhere
 
 
 def test_no_hit_no_latency() -> None:
