@@ -1,34 +1,50 @@
-"""Ctrl-C and SIGTERM as a polite request: the loop finishes its step, saves, and only then stops."""
+"""Ctrl-C and SIGTERM as a polite request: the loop finishes its step, saves, and only then stops.
+
+So does SIGUSR2, with which submitit announces Slurm's limit of time.
+"""
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
+
+_stopping = threading.Event()
 
 
 class Pruned(Exception):
     """The sweep of a run has ended it, at a validation pass that others did better at."""
 
 
-def stop() -> None:
-    """Ask this process to stop, as another could."""
-    os.kill(os.getpid(), signal.SIGTERM)
+@contextmanager
+def stoppable() -> Iterator[threading.Event]:
+    """Yield an event that asks whatever loop runs within the block to stop, as a signal does, from any thread."""
+    _stopping.clear()
+    try:
+        yield _stopping
+    finally:
+        _stopping.clear()
 
 
 class StopRequest:
-    """Within the block the first signal sets ``requested``; a second one stops at once, as ever.
+    """Within the block the first signal makes ``requested`` true; a second one stops at once, as ever.
 
-    Outside the main thread, where Python allows no handlers, the block changes nothing.
+    Outside the main thread, where Python allows no handlers, only :func:`stoppable` can ask.
     """
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR2] if hasattr(signal, "SIGUSR2") else []))
 
     def __init__(self) -> None:
-        self.requested = False
+        self._signalled = False
         self._before: dict[signal.Signals, Any] = {}
+
+    @property
+    def requested(self) -> bool:
+        """Whether to stop."""
+        return self._signalled or _stopping.is_set()
 
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is threading.main_thread():
@@ -41,7 +57,7 @@ class StopRequest:
         self._restore()
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        self.requested = True
+        self._signalled = True
         self._restore()
 
     def _restore(self) -> None:

@@ -82,13 +82,12 @@ def check(config: Config) -> None:
         store.resolve(config.tracking.uri, config.output_dir)
 
 
-def again(config: Config, overrides: Sequence[str], patience: float = 0.0) -> Started:
+def again(config: Config, overrides: Sequence[str]) -> Started:
     """Open the interrupted run that ``resume`` names, with the settings it was started with.
 
     Args:
         config: says ``resume``.
         overrides: of the command line.
-        patience: seconds to wait for a run that is just ending.
 
     Raises:
         KwsError: there is no such run, it has finished or is still running, or other settings are given.
@@ -99,7 +98,7 @@ def again(config: Config, overrides: Sequence[str], patience: float = 0.0) -> St
             raise KwsError(f"resume goes on with the settings of the run, but '{override}' is given too: leave it out")
     check_choices(config)
     folder, _ = _find(runs(config), str(config.resume))
-    lock = _locked(folder, patience)
+    lock = _locked(folder)
     record = folder.record()  # again, under the lock: it may just have finished
     if record.status == PRUNED:
         raise KwsError(
@@ -145,10 +144,10 @@ def _has_checkpoint(folder: RunFolder) -> bool:
     return any(folder.checkpoints.glob("step-*.npz"))
 
 
-def _locked(folder: RunFolder, patience: float = 0.0) -> BaseFileLock:
+def _locked(folder: RunFolder) -> BaseFileLock:
     lock = FileLock(folder.path / run_folder.LOCK)
     try:
-        lock.acquire(timeout=patience)
+        lock.acquire(timeout=0)
     except Timeout as error:
         raise KwsError(f"the run in {folder.path} is still going: wait for it, or stop it first") from error
     return lock

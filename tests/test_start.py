@@ -1,6 +1,5 @@
 """Which run ``resume`` means, and under which conditions it may go on."""
 
-import threading
 from pathlib import Path
 
 import pytest
@@ -71,15 +70,6 @@ def test_a_pruned_run_is_over(tmp_path: Path) -> None:
     assert resumed(tmp_path, "latest") == "stopped"
     with pytest.raises(KwsError, match="pruned was pruned by its sweep: start a new one with its settings"):
         start.again(configured(tmp_path, "pruned"), [])
-
-
-def test_a_run_that_is_just_ending_is_waited_for(tmp_path: Path) -> None:
-    folder = run(tmp_path, "ending", "RUNNING", 1)
-    lock = FileLock(folder.path / ".run.lock", thread_local=False)
-    lock.acquire()
-    threading.Timer(0.3, lock.release).start()
-    started = start.again(configured(tmp_path, "ending"), [], patience=20)
-    started.lock.release()
 
 
 def test_only_a_first_checkpoint_is_missing(tmp_path: Path) -> None:

@@ -7,18 +7,20 @@ trial by ``sweeper.trial`` and reports to the study's storage, which all machine
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from optuna.trial import Trial
+from optuna.trial import FrozenTrial, Trial, TrialState
 
+from kws_exp.errors import KwsError
 from kws_exp.sweep import remote
 from kws_exp.sweep.outcome import FAILED, STOPPED, Outcome, told
 from kws_exp.sweep.plan import Plan
-from kws_exp.sweep.study import BEAT_SECONDS, Study
+from kws_exp.sweep.study import BEAT, BEAT_SECONDS, Study, left
 from kws_exp.sweep.teller import Teller
 
 LOOK_SECONDS = 1.0  # between looks at jobs whose launcher has failed
@@ -41,9 +43,10 @@ def run(launcher: Any, plan: Plan, study: Study, teller: Teller) -> None:
     """Run all waiting trials in batches of ``sweeper.workers``, each of which lasts as long as its longest trial.
 
     Raises:
-        KwsError: too many trials failed.
+        KwsError: too many trials failed, or the launcher before any had begun.
         KeyboardInterrupt: after Ctrl-C; the same command goes on.
     """
+    os.environ[remote.SWEEP] = str(os.getpid())
     done = 0
     while True:
         claimed = _claimed(plan.workers, study, teller)
@@ -55,13 +58,13 @@ def run(launcher: Any, plan: Plan, study: Study, teller: Teller) -> None:
         ]
         try:
             outcomes = _launched(launcher, batch, done, study, claimed) if batch else []
-        except KeyboardInterrupt:
-            for trial in claimed:
-                teller.end(trial, kept(study, trial) or Outcome(STOPPED))
+            for trial, outcome in zip(claimed, outcomes, strict=True):
+                _end(trial, outcome, study, teller)
+        except (KeyboardInterrupt, KwsError):
+            for trial in claimed:  # once more for those that were told, which changes nothing
+                teller.end(trial, left(study.frozen(trial.number)) or Outcome(STOPPED))
             raise
         done += len(batch)
-        for trial, outcome in zip(claimed, outcomes, strict=True):
-            _end(trial, outcome, teller)
         teller.give_up()
 
 
@@ -74,14 +77,22 @@ def _claimed(most: int, study: Study, teller: Teller) -> list[Trial]:
     return claimed
 
 
-def _end(trial: Trial, outcome: Outcome | None, teller: Teller) -> None:
-    """Tell how a job ended; one that was stopped is made again, but counts as failed, or that might never end."""
+def _end(trial: Trial, outcome: Outcome | None, study: Study, teller: Teller) -> None:
+    """Tell how a job ended; one that was stopped goes on in another, but if it came no further it counts as failed."""
     if outcome is None:
         teller.give_back(trial)
         return
-    if outcome.state == STOPPED:
-        teller.failures.append(f"trial {trial.number}: its job was stopped, as by a limit of time, and is made again")
+    frozen = study.frozen(trial.number)
+    if outcome.state == STOPPED and frozen.state == TrialState.RUNNING and not _progressed(frozen, study):
+        teller.failures.append(f"trial {trial.number}: its job was stopped, as by scancel, before it came any further")
     teller.show(teller.end(trial, outcome))
+
+
+def _progressed(trial: FrozenTrial, study: Study) -> bool:
+    """Whether a trial has reported what the attempt before it had not, or all would be stopped again and again."""
+    before = trial.user_attrs.get("retry_of")
+    reached = max(study.frozen(before).intermediate_values, default=0) if before is not None else 0
+    return max(trial.intermediate_values, default=0) > reached
 
 
 def _launched(
@@ -93,42 +104,38 @@ def _launched(
             return [_outcome(returned) for returned in launcher.launch(batch, initial_job_idx=first)]
         except Exception as error:
             # a remote error's text is a whole traceback, whose last line says what it was
-            return left(study, claimed, f"the launcher failed: {told(error, line=-1)}")
+            return _survivors(study, claimed, f"the launcher failed: {told(error, line=-1)}")
 
 
-def left(study: Study, claimed: Sequence[Trial], reason: str) -> list[Outcome | None]:
-    """Return the outcomes of jobs whose launcher has failed, as Ray and Slurm's do for all when they have lost one.
+def _survivors(study: Study, claimed: Sequence[Trial], reason: str) -> list[Outcome | None]:
+    """Wait for jobs whose launcher has failed, as Slurm's and Ray's do for all when they have lost one.
 
-    Jobs that still live are waited for; one that has been silent for ``SILENT_SECONDS`` has failed. One that has not
-    begun will find its trial ended if it ever does; where none has begun, the fault is the launcher's and all failed.
+    A job that has been silent for ``SILENT_SECONDS`` is lost. One that has not begun by the time that none lives will
+    find its trial ended, if it ever begins.
+
+    Raises:
+        KwsError: none had begun, so the fault is not a job's.
     """
-    lost, beats = Outcome(FAILED, reason=reason), {trial.number: _beat(study, trial) for trial in claimed}
-    if not any(beats.values()):
-        return [kept(study, trial) or lost for trial in claimed]
-    begun = [trial for trial in claimed if beats[trial.number]]
-    since = {trial.number: time.monotonic() for trial in begun}
     outcomes: dict[int, Outcome] = {}
-    while len(outcomes) < len(begun):
-        for trial in begun:
-            number, beat = trial.number, _beat(study, trial)
-            if beats[number] != beat:
-                beats[number], since[number] = beat, time.monotonic()
-            found = kept(study, trial) or (lost if time.monotonic() - since[number] > SILENT_SECONDS else None)
-            if found is not None:
-                outcomes[number] = found
+    beats: dict[int, tuple[float, float]] = {}  # the last, and when it was first seen here
+    while True:
+        now, trials = time.monotonic(), study.trials()
+        for number in {trial.number for trial in claimed} - outcomes.keys():
+            beat, outcome = trials[number].system_attrs.get(BEAT), left(trials[number])
+            if beat is not None and beats.get(number, (None, now))[0] != beat:
+                beats[number] = beat, now
+            if outcome is None and beat is not None and now - beats[number][1] > SILENT_SECONDS:
+                outcome = Outcome(FAILED, reason=reason)
+            if outcome is not None:
+                outcomes[number] = outcome
+        if not beats.keys() - outcomes.keys():
+            break
         time.sleep(LOOK_SECONDS)
+    if not outcomes:
+        raise KwsError(
+            f"{reason}, before any of its {len(claimed)} jobs began: mend it and give the same command again"
+        )
     return [outcomes.get(trial.number) for trial in claimed]
-
-
-def kept(study: Study, trial: Trial) -> Outcome | None:
-    """Return how a job ended by its own account."""
-    found = study.frozen(trial.number).system_attrs.get(remote.OUTCOME)
-    return found and Outcome.of(found)
-
-
-def _beat(study: Study, trial: Trial) -> float | None:
-    """Return when a job last said that it lives, by the clock of its machine."""
-    return study.frozen(trial.number).system_attrs.get(remote.BEAT)
 
 
 @contextmanager

@@ -2,14 +2,17 @@
 
 A launcher that has lost one job tells nothing of the others, so each job says itself that it lives, and how it ended,
 among the trial's system attributes. The surprising fact: nobody can be asked to end a job whose sweep was stopped, so
-the job looks whether its trial is still under way, and otherwise stops itself, with a checkpoint.
+the job looks whether its trial is still under way, and otherwise stops its training, with a checkpoint.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+import traceback
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -25,11 +28,12 @@ from kws_exp.errors import KwsError
 from kws_exp.run_folder import RunFolder
 from kws_exp.schema import Config, Sweeper
 from kws_exp.sweep import storage
-from kws_exp.sweep.outcome import Outcome
-from kws_exp.sweep.study import TRACKING
+from kws_exp.sweep.outcome import STOPPED, Outcome
+from kws_exp.sweep.study import BEAT, OUTCOME, TRACKING
 
-BEAT, OUTCOME = "kws_exp.beat", "kws_exp.outcome"
-BEAT_SECONDS = 5.0  # half of what a run waits for the process that had it before
+SWEEP = "KWS_EXP_SWEEP"  # environment variable: the process of the sweep
+BEAT_SECONDS = 5.0  # between signs of life
+TRIES = 3  # to leave the outcome, should the storage be away for a moment
 
 
 def job(config: Config, settings: Sweeper) -> Outcome:
@@ -47,13 +51,13 @@ def job(config: Config, settings: Sweeper) -> Outcome:
     opened, study_id, number = found(resolved, settings.study, settings.trial)
     runs = opened.get_trial_user_attrs(number).get("runs", ())
     group = opened.get_study_user_attrs(study_id).get(TRACKING)
-    output_dir = Path(config.output_dir)
     with alive(opened, number):
         outcome = trial.run(trial.job(resolved, settings.study, settings.trial, overrides, settings, group, runs))
-        if config.tracking.enabled and not (output_dir / "sweeps" / settings.study / "run.json").exists():
-            _send([output_dir / "runs" / name for name in opened.get_trial(number).user_attrs.get("runs", ())], config)
-        with suppress(UpdateFinishedTrialError):  # the sweep has given it up
-            opened.set_trial_system_attr(number, OUTCOME, asdict(outcome))
+    if outcome.state == STOPPED and os.environ.get(SWEEP) == str(os.getpid()):
+        raise KeyboardInterrupt  # a launcher that has no processes of its own: it was the sweep that was stopped
+    leave(opened, number, outcome)
+    if config.tracking.enabled:
+        _send(opened, number, settings.study, config)
     return outcome
 
 
@@ -64,7 +68,7 @@ def found(resolved: str, study: str, trial: int) -> tuple[BaseStorage, int, int]
         KwsError: there is no such trial under way, as when the settings are given by hand.
     """
     if storage.exists(resolved):
-        opened = storage.open_storage(resolved)
+        opened = storage.shared(resolved)
         with suppress(KeyError):
             study_id = opened.get_study_id_from_name(study)
             number = opened.get_trial_id_from_study_id_trial_number(study_id, trial)
@@ -78,36 +82,54 @@ def found(resolved: str, study: str, trial: int) -> tuple[BaseStorage, int, int]
 
 @contextmanager
 def alive(opened: BaseStorage, number: int) -> Iterator[None]:
-    """Say again and again that this process has a trial; once the trial is no longer under way, stop the process."""
+    """Say again and again that this process has a trial; once the trial is no longer under way, stop what runs."""
     ended = threading.Event()
 
     def beat() -> None:
         while not ended.is_set():
             with suppress(Exception):  # the storage is away for a moment
-                _beat(opened, number)
+                if opened.get_trial(number).state != TrialState.RUNNING:
+                    stopping.set()
+                    return
+                opened.set_trial_system_attr(number, BEAT, time.time())
             ended.wait(BEAT_SECONDS)
 
     beating = threading.Thread(target=beat, daemon=True)
-    beating.start()
+    with signals.stoppable() as stopping:
+        beating.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            beating.join()
+
+
+def leave(opened: BaseStorage, number: int, outcome: Outcome) -> None:
+    """Leave the outcome where the sweep finds it even if the launcher does not tell it."""
+    for _ in range(TRIES):
+        try:
+            opened.set_trial_system_attr(number, OUTCOME, asdict(outcome))
+            return
+        except UpdateFinishedTrialError:  # the sweep has given it up
+            return
+        except Exception:
+            traceback.print_exc()
+            time.sleep(1.0)
+
+
+def _send(opened: BaseStorage, number: int, study: str, config: Config) -> None:
+    """Send the trial's runs to the tracking server from here, if the sweep has no view of this machine's disk."""
+    from kws_exp.track import follow, process, store
+
+    output_dir = Path(config.output_dir)
+    if (output_dir / "sweeps" / study / "run.json").exists():
+        return
     try:
-        yield
-    finally:
-        ended.set()
-        beating.join()
-
-
-def _beat(opened: BaseStorage, number: int) -> None:
-    if opened.get_trial(number).state == TrialState.RUNNING:
-        opened.set_trial_system_attr(number, BEAT, time.time())
-    else:
-        signals.stop()
-
-
-def _send(runs: Sequence[Path], config: Config) -> None:
-    """Send runs to the tracking server from here, as the sweep has no view of this machine's disk."""
-    from kws_exp.track import follow, store
-
-    destination = store.resolve(config.tracking.uri, config.output_dir)
-    for path in runs:
-        if (path / "run.json").exists():
-            follow.send(RunFolder(path), destination)
+        destination = store.resolve(config.tracking.uri, output_dir)
+        for name in opened.get_trial(number).user_attrs.get("runs", ()):
+            folder = RunFolder(output_dir / "runs" / name)
+            trouble = follow.send(folder, destination) if (folder.path / "run.json").exists() else None
+            if trouble:
+                print(process.unsent(folder.path, trouble), file=sys.stderr)
+    except Exception:  # a trial is not lost for the news of it
+        traceback.print_exc()

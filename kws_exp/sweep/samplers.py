@@ -41,8 +41,8 @@ PRUNERS = {
     "patient": "PatientPruner",
     "threshold": "ThresholdPruner",
 }
-# samplers that relate parameters to each other, and whether they relate choices too
-RELATING = {"cmaes": False, "qmc": False, "gp": True}
+# what a sampler relates to each other, where that is not all
+RELATED = {"cmaes": "numbers that every trial has", "gp": "what every trial has", "qmc": "what the first trial has"}
 NEEDS = {"cmaes": ("cmaes", "cmaes"), "gp": ("torch", "gp")}  # sampler -> module, extra of ours that brings it
 
 
@@ -67,17 +67,17 @@ def sampler(name: str, options: Mapping[str, Any], seed: int) -> BaseSampler:
     module, extra = NEEDS.get(name, ("optuna", ""))
     if importlib.util.find_spec(module) is None:
         raise KwsError(f"sweeper.sampler={name} needs the package {module}: pip install 'kws-exp[{extra}]'")
-    given = {"seed": seed} | ({"warn_independent_sampling": False} if name in RELATING else {}) | dict(options)
+    given = {"seed": seed} | ({"warn_independent_sampling": False} if name in RELATED else {}) | dict(options)
     return _made("sampler", name, getattr(optuna.samplers, class_name), given)
 
 
 def limits(name: str, space: Space) -> str | None:
     """Return a sentence on what a sampler does not learn of a space; Optuna would warn of it at every trial."""
-    if name not in RELATING:
+    if name not in RELATED:
         return None
-    drawn = [p.name for p in space.parameters if p.condition or (isinstance(p.domain, Choices) and not RELATING[name])]
-    kinds = "numbers that every trial has" if not RELATING[name] else "what every trial has"
-    return f"sweeper.sampler={name} relates only {kinds}; at random: {', '.join(drawn)}" if drawn else None
+    drawn = [p.name for p in space.parameters if p.condition or (name == "cmaes" and isinstance(p.domain, Choices))]
+    related = f"sweeper.sampler={name} relates only {RELATED[name]}"
+    return f"{related}; it may draw at random: {', '.join(drawn)}" if drawn else None
 
 
 def pruner(name: str, options: Mapping[str, Any], eval_interval: int, steps: int) -> BasePruner:

@@ -33,10 +33,11 @@ from kws_exp.run_folder import PARENT_LOCK
 from kws_exp.sweep import locks, storage
 from kws_exp.sweep.identity import difference
 from kws_exp.sweep.measures import Objectives
-from kws_exp.sweep.outcome import COMPLETE, FAILED, PRUNED, Outcome
+from kws_exp.sweep.outcome import COMPLETE, FAILED, PRUNED, STOPPED, Outcome
 from kws_exp.sweep.space import Choices, Space, Values
 
 IDENTITY, TRACKING, PARENT = "kws_exp.identity", "kws_exp.tracking_run_id", "kws_exp.parent."
+BEAT, OUTCOME = "kws_exp.beat", "kws_exp.outcome"  # of a trial, by the job of a launcher (kws_exp.sweep.remote)
 BEAT_SECONDS, SILENT_SECONDS = 15.0, 60.0  # of a parent on another machine; one on this holds a lock
 STATES = {COMPLETE: TrialState.COMPLETE, PRUNED: TrialState.PRUNED, FAILED: TrialState.FAIL}
 
@@ -167,7 +168,7 @@ class Study:
             return self.storage.set_trial_state_values(trial._trial_id, state)
 
     def take_over(self) -> list[int]:
-        """Give back the trials of parents that have died; return their numbers."""
+        """Give back the trials of parents that have died, or tell how they ended; return their numbers."""
         attributes = self.storage.get_study_user_attrs(self.id)
         orphans = [
             trial
@@ -175,7 +176,11 @@ class Study:
             if trial.user_attrs.get("parent") != self.parent and not self._lives(trial, attributes)
         ]
         for trial in orphans:
-            self.give_back(trial)
+            found = left(trial)
+            if found is None or found.state == STOPPED:
+                self.give_back(trial)
+            else:
+                self.tell(Trial(self.load(), trial._trial_id), found)
         return [trial.number for trial in orphans]
 
     def beat(self) -> None:
@@ -256,6 +261,12 @@ def suggest(trial: Trial, space: Space) -> Trial:
         else:
             trial.suggest_float(name, domain.low, domain.high, step=domain.step, log=domain.log)
     return trial
+
+
+def left(trial: FrozenTrial) -> Outcome | None:
+    """Return how a launcher's job has ended, by its own account."""
+    found = trial.system_attrs.get(OUTCOME)
+    return None if found is None else Outcome.of(found)
 
 
 def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import functools
 import os
 import time
 import traceback
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from optuna.exceptions import UpdateFinishedTrialError
 
 from kws_exp import config as configuration
-from kws_exp import data, run_folder, signals, start, summary
+from kws_exp import data, run_folder, start, summary
 from kws_exp.data import Dataset
 from kws_exp.errors import KwsError
 from kws_exp.multirun import PARENT
@@ -33,7 +32,9 @@ from kws_exp.sweep.measures import DEVICE, Limit, Objectives
 from kws_exp.sweep.outcome import FAILED, PRUNED, STOPPED, Outcome, told
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
+    pass
+
+PATIENCE_SECONDS = 300.0  # with the process that had the trial before, which may be exporting
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def run(job: Job) -> Outcome:
 class _Trial:
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.storage = _opened(job.storage)
+        self.storage = storage.shared(job.storage)
         study_id = self.storage.get_study_id_from_name(job.study)
         self.id = self.storage.get_trial_id_from_study_id_trial_number(study_id, job.number)
         self.runs = list(job.runs)
@@ -154,6 +155,9 @@ class _Trial:
         if index >= len(self.runs):
             return None
         folder = RunFolder(start.runs(config) / self.runs[index])
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while folder.lives() and time.monotonic() < deadline:
+            time.sleep(0.5)
         return folder if (folder.path / "run.json").exists() else None
 
     def _replay(self, left: RunFolder) -> None:
@@ -166,14 +170,14 @@ class _Trial:
         value = measures.reported(accuracy, self.job.objectives)
         try:
             self.storage.set_trial_intermediate_value(self.id, step, value)
-        except UpdateFinishedTrialError:  # its sweep was stopped, or taken for dead by another
-            signals.stop()
+        except UpdateFinishedTrialError as error:  # its sweep was stopped, or taken for dead by another
+            raise KeyboardInterrupt from error
 
     def _again(self, config: Config, left: RunFolder | None) -> start.Started | None:
         """Open an interrupted run again, if it has a checkpoint to go on from."""
         if left is None or not any(left.checkpoints.glob("step-*.npz")):
             return None
-        return start.again(replace(config, resume=left.path.name), [], patience=10.0)
+        return start.again(replace(config, resume=left.path.name), [])
 
     def _reporter(self, started: start.Started) -> Callable[[int, float], None]:
         """Return what tells the pruner of each validation pass."""
@@ -202,8 +206,3 @@ def _load(config: Config, progress: Callable[..., None]) -> Dataset:
         _datasets.clear()
         _datasets[key] = loaded
     return _datasets[key]
-
-
-@functools.lru_cache(maxsize=4)
-def _opened(resolved: str) -> BaseStorage:
-    return storage.open_storage(resolved)

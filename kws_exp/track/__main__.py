@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from kws_exp import run_folder
 from kws_exp.errors import KwsError
@@ -17,6 +18,7 @@ from kws_exp.run_folder import RunFolder
 from kws_exp.track import store, sync
 from kws_exp.track.process import only_sender, unsent
 
+T = TypeVar("T")
 FAILURES = 4  # runs of a sweep in a row, after which the server is taken to be gone
 
 
@@ -61,7 +63,7 @@ def _send_group(folder: RunFolder, uri: str) -> list[RunFolder]:
             f"the runs of a sweep are found by its run on the tracking server, and {folder.path} was made with "
             "tracking=off: send its runs one by one"
         )
-    run_id, found = sync.finished_elsewhere(folder, uri) or _sent(folder, uri), []
+    run_id, found = _done(folder, uri, sync.finished_elsewhere) or _sent(folder, uri), []
     for run, record in run_folder.find_all(folder.path.parent.parent / "runs"):
         if record.parent_run_id in (before, run_id):
             if record.parent_run_id != run_id:  # it is another server
@@ -92,14 +94,19 @@ def _send_all(runs: Sequence[RunFolder], uri: str) -> None:
 
 def _sent(folder: RunFolder, uri: str) -> str:
     """Send one folder; return its run's id."""
+    run_id = _done(folder, uri, sync.sync)
+    print(f"sent to {uri}, run {run_id}")
+    return run_id
+
+
+def _done(folder: RunFolder, uri: str, work: Callable[[RunFolder, str], T]) -> T:
+    """Do something with the server; KwsError if that cannot be."""
     try:
-        run_id = sync.sync(folder, uri)
+        return work(folder, uri)
     except KwsError:
         raise
     except Exception as error:
         raise KwsError(unsent(folder.path, store.reason(error))) from error
-    print(f"sent to {uri}, run {run_id}")
-    return run_id
 
 
 if __name__ == "__main__":

@@ -61,12 +61,13 @@ def finished_elsewhere(folder: RunFolder, uri: str) -> str | None:
 
     So it is where the machine of the folder died, and the other parents of the sweep went on.
     """
+    if folder.record().status == run_folder.FINISHED:
+        return None
     client = stores.connect(store := store_of(folder, uri))
     experiment = stores.experiment_id(client, store, folder.settings()["tracking"]["experiment"])
     run_id = _find(client, experiment, folder.record().run_id)
-    if run_id is None or folder.record().status == run_folder.FINISHED:
-        return None
-    return run_id if client.get_run(run_id).data.tags.get(STATE_TAG) == run_folder.FINISHED else None
+    finished = run_id is not None and client.get_run(run_id).info.status == run_folder.FINISHED
+    return run_id if finished else None
 
 
 def store_of(folder: RunFolder, uri: str | None = None) -> Store:

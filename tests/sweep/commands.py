@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from optuna.trial import FrozenTrial
@@ -29,6 +29,17 @@ def start(place: Path, *arguments: str, program: Sequence[str] = ("-m", "kws_exp
     command = [sys.executable, *program, *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, cwd=place, env=environment, text=True, **pipes)  # type: ignore[call-overload]
+
+
+@contextlib.contextmanager
+def started(place: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a command that ends with the block, if not before."""
+    process = start(place, *arguments)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def finish(process: subprocess.Popen[str], status: int = 0) -> str:

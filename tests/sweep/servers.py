@@ -39,6 +39,16 @@ def free_ports(count: int) -> list[int]:
         return [int(probe.getsockname()[1]) for probe in probes]
 
 
+def wait_for(
+    condition: Callable[[], bool], possible: Callable[[], bool] = lambda: True, log: Path = Path(os.devnull)
+) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert possible() and time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
+
+
 @contextmanager
 def server(command: list[str], log: Path, answers: Callable[[], bool], **environment: str) -> Iterator[None]:
     """Run a command that may start processes of its own, from when it answers; end all of them."""
@@ -47,10 +57,7 @@ def server(command: list[str], log: Path, answers: Callable[[], bool], **environ
             command, env={**os.environ, "PATH": PATH, **environment}, stdout=file, stderr=file, start_new_session=True
         )
     try:
-        deadline = time.monotonic() + SECONDS
-        while not answers():
-            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
+        wait_for(answers, lambda: process.poll() is None, log)
         yield
     finally:
         with suppress(ProcessLookupError):
@@ -143,7 +150,11 @@ def slurm(folder: Path, databases: Databases) -> Iterator[str]:
         for name, question in parts.items():
             log = folder / f"{name}.out"
             stack.enter_context(server([name, "-D"], log, lambda: succeeds(*question, **known), **known))  # noqa: B023
-        yield known["SLURM_CONF"]
+        try:
+            yield known["SLURM_CONF"]
+        finally:  # a job's processes are not among those of slurmd
+            succeeds("scancel", "--user", getpass.getuser(), **known)
+            wait_for(lambda: not subprocess.check_output(["squeue", "--noheader"], env={**os.environ, **known}))
 
 
 ACCOUNTING = """\

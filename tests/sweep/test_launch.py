@@ -15,11 +15,11 @@ from optuna.trial import TrialState
 
 from kws_exp.errors import KwsError
 from kws_exp.run_folder import FAILED, RUNNING, RunFolder, RunRecord, find_all
-from kws_exp.sweep import launch, loop, plan, remote
+from kws_exp.sweep import launch, loop, plan
 from kws_exp.sweep.group import Group
 from kws_exp.sweep.outcome import COMPLETE, STOPPED, Outcome
 from kws_exp.sweep.plan import Plan
-from kws_exp.sweep.study import Study
+from kws_exp.sweep.study import BEAT, OUTCOME, Study
 from kws_exp.sweep.teller import Teller
 
 pytestmark = pytest.mark.usefixtures("hydra_ready")
@@ -106,7 +106,7 @@ def test_ctrl_c_gives_back_what_has_not_ended(opened: Opened) -> None:
     def job(number: int) -> Outcome:
         if number == 1:
             raise KeyboardInterrupt
-        study.storage.set_trial_system_attr(study.frozen(number)._trial_id, remote.OUTCOME, asdict(DONE))
+        study.storage.set_trial_system_attr(study.frozen(number)._trial_id, OUTCOME, asdict(DONE))
         return DONE
 
     with pytest.raises(KeyboardInterrupt):
@@ -123,11 +123,22 @@ def test_a_job_that_was_stopped_is_made_again(opened: Opened) -> None:
 
 
 @pytest.mark.parametrize(
-    "opened", [("augment.gain_db=interval(0,9)", "sweeper.n_trials=3", "sweeper.max_failures=4")], indirect=True
+    "opened", [("augment.gain_db=interval(0,9)", "sweeper.n_trials=2", "sweeper.max_failures=2")], indirect=True
 )
-def test_jobs_that_are_stopped_time_and_again_end_the_sweep(opened: Opened) -> None:
-    with pytest.raises(KwsError, match=r"^4 trials failed, .* its job was stopped, as by a limit of time"):
-        run(Launcher(lambda number: Outcome(STOPPED)), opened)
+def test_a_job_may_be_stopped_as_long_as_it_comes_further(opened: Opened) -> None:
+    study, reached = opened[1], iter([0, 10, 20, 20, 20])
+
+    def stopped(number: int) -> Outcome:
+        """As by a limit of time."""
+        before = study.frozen(number).user_attrs.get("retry_of")
+        if number == 0 or before is not None:
+            study.storage.set_trial_intermediate_value(study.frozen(number)._trial_id, next(reached), 0.5)
+            return Outcome(STOPPED)
+        return DONE
+
+    with pytest.raises(KwsError, match=r"^2 trials failed, .* its job was stopped, as by scancel, before it came any"):
+        run(Launcher(stopped), opened)
+    assert Counter(trial.state.name for trial in study.trials()) == {"FAIL": 4, "COMPLETE": 1, "WAITING": 1}
 
 
 class Lossy(Launcher):
@@ -141,10 +152,10 @@ class Lossy(Launcher):
 
 
 @pytest.mark.parametrize(
-    "opened", [("augment.gain_db=interval(0,9)", "sweeper.n_trials=4", "sweeper.workers=4")], indirect=True
+    "opened", [("augment.gain_db=interval(0,9)", "sweeper.n_trials=5", "sweeper.workers=5")], indirect=True
 )
 def test_a_lost_job_costs_its_own_trial_alone(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of four jobs one is lost, one has ended, one lives on and ends later, and one has not begun."""
+    """Of five jobs one is lost, one has ended, one lives on, one begins later, and one never does."""
     monkeypatch.setattr(launch, "SILENT_SECONDS", 1.0)
     monkeypatch.setattr(launch, "LOOK_SECONDS", 0.1)
     study, threads = opened[1], []
@@ -152,31 +163,33 @@ def test_a_lost_job_costs_its_own_trial_alone(opened: Opened, monkeypatch: pytes
     def keep(number: int, key: str, value: object) -> None:
         study.storage.set_trial_system_attr(study.frozen(number)._trial_id, key, value)  # type: ignore[arg-type]
 
-    def live_on(number: int) -> None:
+    def live(number: int, late: float) -> None:
+        time.sleep(late)
         for beat in range(20):
-            keep(number, remote.BEAT, float(beat + 1))
+            keep(number, BEAT, float(beat + 1))
             time.sleep(0.1)
-        keep(number, remote.OUTCOME, asdict(DONE))
+        keep(number, OUTCOME, asdict(DONE))
 
     def job(number: int) -> Outcome:
-        if number > 3:  # the one that had not begun, made again
+        if number > 4:  # the one that never began, made again
             return DONE
         if number < 2:
-            keep(number, remote.BEAT, 1.0)
+            keep(number, BEAT, 1.0)
         if number == 1:
-            keep(number, remote.OUTCOME, asdict(DONE))
-        if number == 2:
-            threads.append(threading.Thread(target=live_on, args=(number,)))
-            threads[0].start()
+            keep(number, OUTCOME, asdict(DONE))
+        if number in (2, 3):
+            threads.append(threading.Thread(target=live, args=(number, 1.5 * (number - 2))))
+            threads[-1].start()
         raise ValueError("lost")
 
     run(Lossy(job), opened)
-    threads[0].join()
+    for thread in threads:
+        thread.join()
     trials = study.trials()
-    assert [trial.state.name for trial in trials] == ["FAIL", "COMPLETE", "COMPLETE", "FAIL", "COMPLETE"]
+    assert [trial.state.name for trial in trials] == ["FAIL", *["COMPLETE"] * 3, "FAIL", "COMPLETE"]
     assert trials[0].user_attrs["reason"] == "the launcher failed: RuntimeError: job 0 has not produced any output"
-    assert "interrupted" not in trials[0].user_attrs and trials[3].user_attrs["interrupted"]
-    assert trials[4].user_attrs["retry_of"] == 3
+    assert "interrupted" not in trials[0].user_attrs and trials[4].user_attrs["interrupted"]
+    assert trials[5].user_attrs["retry_of"] == 4
 
 
 @pytest.mark.parametrize("opened", [("augment.gain_db=interval(0,9)", "sweeper.n_trials=6")], indirect=True)
@@ -184,5 +197,11 @@ def test_a_launcher_that_begins_nothing_ends_the_sweep(opened: Opened) -> None:
     def none(number: int) -> Outcome:
         raise ValueError("no such partition")
 
-    with pytest.raises(KwsError, match=r"^6 trials failed, .* trial 5: the launcher failed: RuntimeError: job 0"):
+    sentence = (
+        "the launcher failed: RuntimeError: job 0 has not produced any output, before any of its 2 jobs began: mend it "
+        "and give the same command again"
+    )
+    with pytest.raises(KwsError, match=f"^{sentence}$"):
         run(Lossy(none), opened)
+    assert Counter(trial.state.name for trial in opened[1].trials()) == {"FAIL": 2, "WAITING": 6}
+    assert opened[1].open_trials() == 6

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import threading
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from kws_exp import signals
 from kws_exp.errors import KwsError
-from kws_exp.sweep import remote, storage
+from kws_exp.sweep import remote
 from kws_exp.sweep.outcome import COMPLETE, Outcome
+from kws_exp.sweep.study import BEAT, left
 from tests.sweep.parents import open_for
 
 
@@ -31,39 +32,48 @@ def test_a_job_finds_only_a_trial_under_way(tmp_path: Path) -> None:
     study.close()
 
 
-def endless(resolved: str, number: int) -> None:
-    """Have a trial for ever."""
-    remote.BEAT_SECONDS = 0.1
-    with remote.alive(storage.open_storage(resolved), number):
-        time.sleep(600)
-
-
-def test_a_job_lives_as_long_as_its_trial(tmp_path: Path) -> None:
-    resolved = str(tmp_path / "optuna.journal")
-    study = open_for(resolved, tmp_path)
+def test_a_job_lives_as_long_as_its_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "BEAT_SECONDS", 0.1)
+    study = open_for(str(tmp_path / "optuna.journal"), tmp_path)
     study.top_up([{}], 0)
     trial = study.claim()
     assert trial is not None
 
-    def beat() -> float:
-        return float(study.frozen(0).system_attrs.get(remote.BEAT, 0.0))
+    def later_than(beat: float) -> float:
+        while (found := float(study.frozen(0).system_attrs.get(BEAT, 0.0))) <= beat:
+            time.sleep(0.02)
+        return found
 
-    job = multiprocessing.get_context("spawn").Process(target=endless, args=(resolved, trial._trial_id))
-    job.start()
-    try:
-        while not (first := beat()):
-            assert job.is_alive()
-            time.sleep(0.05)
-        while beat() == first:
-            assert job.is_alive()
-            time.sleep(0.05)
+    with remote.alive(study.storage, trial._trial_id), signals.StopRequest() as stop:
+        later_than(later_than(0.0))
+        assert not stop.requested
         study.give_back(study.frozen(0))  # by a sweep that was stopped, say
-        job.join(30)
-        assert job.exitcode == -15
-    finally:
-        job.kill()
-        job.join()
-        study.close()
+        while not stop.requested:
+            time.sleep(0.02)
+    assert not stop.requested, "the next trial of this process may run"
+    study.close()
+
+
+def test_an_outcome_is_left_though_the_storage_was_away(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = open_for(str(tmp_path / "optuna.journal"), tmp_path)
+    study.top_up([{}], 0)
+    trial = study.claim()
+    assert trial is not None
+    journal, away = tmp_path / "optuna.journal", tmp_path / "away"
+    journal.rename(away)
+    journal.mkdir()  # cannot be written
+
+    def bring_back() -> None:
+        journal.rmdir()
+        away.rename(journal)
+
+    threading.Timer(0.5, bring_back).start()
+    remote.leave(study.storage, trial._trial_id, Outcome(COMPLETE, (0.5,)))
+    assert "IsADirectoryError" in capsys.readouterr().err
+    assert left(study.frozen(0)) == Outcome(COMPLETE, (0.5,))
+    study.tell(trial, Outcome(COMPLETE, (0.7,)))
+    remote.leave(study.storage, trial._trial_id, Outcome(COMPLETE, (0.9,)))  # the sweep has given it up: no error
+    study.close()
 
 
 def test_an_outcome_survives_json(tmp_path: Path) -> None:
@@ -72,6 +82,6 @@ def test_an_outcome_survives_json(tmp_path: Path) -> None:
     study.top_up([{}], 0)
     trial = study.claim()
     assert trial is not None
-    study.storage.set_trial_system_attr(trial._trial_id, remote.OUTCOME, asdict(outcome))
-    assert Outcome.of(study.frozen(0).system_attrs[remote.OUTCOME]) == outcome
+    remote.leave(study.storage, trial._trial_id, outcome)
+    assert left(study.frozen(0)) == outcome
     study.close()

@@ -51,9 +51,12 @@ def test_the_seed_decides(name: str) -> None:
     ("name", "sentence"),
     [
         ("tpe", None),
-        ("gp", "sweeper.sampler=gp relates only what every trial has; at random: filters"),
-        ("qmc", "sweeper.sampler=qmc relates only numbers that every trial has; at random: model, filters"),
-        ("cmaes", "sweeper.sampler=cmaes relates only numbers that every trial has; at random: model, filters"),
+        ("gp", "sweeper.sampler=gp relates only what every trial has; it may draw at random: filters"),
+        ("qmc", "sweeper.sampler=qmc relates only what the first trial has; it may draw at random: filters"),
+        (
+            "cmaes",
+            "sweeper.sampler=cmaes relates only numbers that every trial has; it may draw at random: model, filters",
+        ),
     ],
 )
 def test_what_a_sampler_draws_at_random_is_said_once(
@@ -82,6 +85,11 @@ def test_what_a_sampler_draws_at_random_is_said_once(
     optuna.logging.disable_propagation()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     assert "independent" not in caplog.text
+    if sentence:
+        related = study.sampler.infer_relative_search_space(study, study.trials[-1])
+        drawn = sentence.partition("random: ")[2].split(", ")
+        assert {p.name for p in space.parameters} - set(drawn) <= set(related)
+        assert name == "qmc" or not set(drawn) & set(related)
 
 
 def test_options_reach_the_sampler() -> None:

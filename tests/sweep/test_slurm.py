@@ -1,10 +1,9 @@
-"""A sweep on a real Slurm, one of whose jobs is killed as the kernel does when memory runs out."""
+"""A sweep on a real Slurm: one of its jobs is killed, as the kernel does for memory; or the sweep itself is stopped."""
 
 from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,20 +12,25 @@ from optuna.trial import TrialState
 
 from kws_exp import run_folder
 from tests.sweep import servers
-from tests.sweep.commands import SMALL, finish, start, trials, wait_for
+from tests.sweep.commands import SMALL, finish, started, trials, wait_for
 
 pytestmark = pytest.mark.slow
 
-ON_SLURM = ("hydra/launcher=submitit_slurm", "hydra.launcher.cpus_per_task=1")
+SWEEP = (
+    *("sweeps=smoke", "hydra/launcher=submitit_slurm", "hydra.launcher.cpus_per_task=1", "sweeper.pruner=none"),
+    *("train.eval_interval=50", "augment.bank=0", *SMALL),
+)
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working directory with a cache that the tests of this module share."""
     return tmp_path_factory.mktemp("work")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cluster, which the commands find by its variable."""
     servers.require(servers.SLURM)
     with (
         servers.mariadb(tmp_path_factory.mktemp("mariadb")) as databases,
@@ -37,55 +41,53 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def jobs() -> dict[int, int]:
-    """Return the processes of the jobs under way, by number of their trial."""
-    found = {}
+def jobs() -> list[int]:
+    """Return the processes of this cluster's jobs."""
+    found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_text().split("\0")
-            environment = dict(item.partition("=")[::2] for item in (process / "environ").read_text().split("\0"))
+            variables = (process / "environ").read_text().split("\0")
         except OSError:  # it has ended
             continue
-        if "submitit.core._submit" in words and "srun" not in words[0]:
-            found[int(environment["SLURM_ARRAY_TASK_ID"])] = int(process.name)
+        ours = f"SLURM_CONF={os.environ['SLURM_CONF']}" in variables
+        if ours and "submitit.core._submit" in words and not words[0].endswith(("srun", "bash")):
+            found.append(int(process.name))
     return found
 
 
+def training(place: Path) -> int:
+    """Return how many trials have been validated at least once."""
+    return sum(bool(trial.intermediate_values) for trial in trials(place))
+
+
 def test_a_killed_job_costs_one_trial(place: Path) -> None:
-    long = ("train.steps=[400]", "train.eval_interval=50", "augment.bank=0", "sweeper.pruner=none")
-    process = start(
-        place, "sweeps=smoke", "output_dir=killed", "sweeper.n_trials=3", "sweeper.workers=2", *long, *SMALL, *ON_SLURM
-    )
-
-    def both_train() -> bool:
-        return len([trial for trial in trials(place / "killed") if trial.intermediate_values]) == 2
-
-    wait_for(both_train, process)
-    os.kill(jobs()[0], signal.SIGKILL)
-    output = finish(process)
-    found = trials(place / "killed")
-    assert [trial.state.name for trial in found] == ["FAIL", "COMPLETE", "COMPLETE"]
-    assert found[0].user_attrs["reason"].startswith("the launcher failed: UncompletedJobError")
-    folder = run_folder.RunFolder(place / "killed" / "runs" / found[0].user_attrs["runs"][0])
+    there = place / "killed"
+    command = (*SWEEP, "output_dir=killed", "sweeper.n_trials=3", "sweeper.workers=2", "train.steps=[1500]")
+    with started(place, *command) as process:
+        wait_for(lambda: training(there) == 2, process)
+        os.kill(jobs()[0], signal.SIGKILL)
+        output = finish(process)
+    found = trials(there)
+    (failed,) = (trial for trial in found if trial.state == TrialState.FAIL)
+    assert [trial.state for trial in found if trial is not failed] == [TrialState.COMPLETE] * 2
+    assert failed.user_attrs["reason"].startswith("the launcher failed: UncompletedJobError")
+    folder = run_folder.RunFolder(there / "runs" / failed.user_attrs["runs"][0])
     assert folder.record().status == run_folder.FAILED
     assert "3/3 trials" in output and "2 complete, 1 failed" in output
 
 
 def test_jobs_end_with_their_sweep(place: Path) -> None:
-    long = ("train.steps=[100000]", "train.eval_interval=50", "augment.bank=0", "sweeper.pruner=none")
-    process = start(
-        place, "sweeps=smoke", "output_dir=stopped", "sweeper.n_trials=1", "sweeper.workers=1", *long, *SMALL, *ON_SLURM
-    )
-    wait_for(lambda: any(trial.intermediate_values for trial in trials(place / "stopped")), process)
-    process.send_signal(signal.SIGINT)
-    output = finish(process, status=130)
+    there = place / "stopped"
+    command = (*SWEEP, "output_dir=stopped", "sweeper.n_trials=1", "sweeper.workers=1", "train.steps=[100000]")
+    with started(place, *command) as process:
+        wait_for(lambda: training(there) == 1, process)
+        process.send_signal(signal.SIGINT)
+        output = finish(process, status=130)
     assert "1 trial is left: the same command goes on with it" in output
-    deadline = time.monotonic() + 60
-    while jobs():
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-    ended, waiting = trials(place / "stopped")
+    servers.wait_for(lambda: not jobs())
+    ended, waiting = trials(there)
     assert ended.user_attrs["interrupted"] and waiting.state == TrialState.WAITING
-    folder = run_folder.RunFolder(place / "stopped" / "runs" / ended.user_attrs["runs"][0])
+    folder = run_folder.RunFolder(there / "runs" / ended.user_attrs["runs"][0])
     assert folder.record().status == run_folder.KILLED
     assert any(folder.checkpoints.glob("step-*.npz"))

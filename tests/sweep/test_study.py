@@ -16,7 +16,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from kws_exp.errors import KwsError
-from kws_exp.sweep import locks, storage
+from kws_exp.sweep import locks, remote, storage
 from kws_exp.sweep import study as studies
 from kws_exp.sweep.outcome import COMPLETE, FAILED, PRUNED, Outcome
 from kws_exp.sweep.space import Choices, Numbers, Parameter, Space, Value, Values
@@ -281,6 +281,18 @@ def test_the_dead_are_succeeded_and_the_living_are_not(study: Study, resolved: s
     assert again is not None
     assert again.params == study.frozen(number).params
     assert again.user_attrs["runs"] == ["trial-0000"]
+
+
+def test_what_a_dead_parent_s_job_has_left_is_told(study: Study, resolved: str, tmp_path: Path) -> None:
+    study.top_up([{}] * 2, 0)
+    with holding(resolved, tmp_path) as (parent, number):
+        remote.leave(study.storage, study.frozen(number)._trial_id, Outcome(COMPLETE, (0.5,)))
+        assert study.take_over() == []
+        parent.kill()
+        parent.join()
+        assert study.take_over() == [number]
+    assert study.frozen(number).state == TrialState.COMPLETE
+    assert len(study.trials()) == 2
 
 
 def test_a_parent_on_another_machine_is_dead_when_silent(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -221,6 +221,10 @@ def test_the_part_of_a_dead_machine_is_added_to_a_sweep_that_others_have_finishe
         "under way": "KILLED",
     }
     assert found["smoke"].data.metrics["trials/complete"] == 2
+    client.update_run(str(record.tracking_run_id), status="RUNNING")  # given again, for more trials, when it died
+    assert command.main([str(folder.path)]) == 0
+    again = runs_by_name(client)["smoke"]
+    assert (again.info.status, again.data.metrics["trials/complete"]) == ("KILLED", 1)
 
 
 def test_a_run_under_way_is_sent_as_running_only_while_its_process_lives(
