@@ -31,7 +31,7 @@ from kws_exp.sweep.trial import Job
 WATCH_SECONDS = 0.5  # between looks at the parent
 KILLED = -9  # exit code after SIGKILL
 START_SECONDS = 300.0  # to import TensorFlow: 5 on an idle machine, 60 on one that swaps
-JOIN_SECONDS = 2.0  # for a process whose pipe has closed
+JOIN_SECONDS = 20.0  # for a process whose pipe has closed; on a busy machine the kernel took more than 2 to end one
 STOP_SECONDS = 15.0  # to finish a step and write a checkpoint
 
 
@@ -138,7 +138,7 @@ def _ending(process: BaseProcess | None) -> str:
         return "was killed, as the kernel does when memory runs out"
     if exitcode is not None and exitcode < 0:
         return f"crashed ({signal.Signals(-exitcode).name})"
-    return f"ended with status {exitcode}"
+    return "does not answer" if exitcode is None else f"ended with status {exitcode}"
 
 
 def _begin(threads: int, log: str, parent: int, config_dirs: Sequence[str]) -> None:
