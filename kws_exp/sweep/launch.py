@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -110,32 +111,47 @@ def _launched(
 def _survivors(study: Study, claimed: Sequence[Trial], reason: str) -> list[Outcome | None]:
     """Wait for jobs whose launcher has failed, as Slurm's and Ray's do for all when they have lost one.
 
-    A job that has been silent for ``SILENT_SECONDS`` is lost. One that has not begun by the time that none lives will
-    find its trial ended, if it ever begins.
+    One that has not begun by the time that none lives will find its trial ended, if it ever begins.
 
     Raises:
         KwsError: none had begun, so the fault is not a job's.
     """
-    outcomes: dict[int, Outcome] = {}
-    beats: dict[int, tuple[float, float]] = {}  # the last, and when it was first seen here
+    jobs = [_Survivor(trial.number, Outcome(FAILED, reason=reason)) for trial in claimed]
     while True:
-        now, trials = time.monotonic(), study.trials()
-        for number in {trial.number for trial in claimed} - outcomes.keys():
-            beat, outcome = trials[number].system_attrs.get(BEAT), left(trials[number])
-            if beat is not None and beats.get(number, (None, now))[0] != beat:
-                beats[number] = beat, now
-            if outcome is None and beat is not None and now - beats[number][1] > SILENT_SECONDS:
-                outcome = Outcome(FAILED, reason=reason)
-            if outcome is not None:
-                outcomes[number] = outcome
-        if not beats.keys() - outcomes.keys():
+        trials = study.trials()
+        for job in jobs:
+            job.look(trials[job.number])
+        if not any(job.lives for job in jobs):
             break
         time.sleep(LOOK_SECONDS)
-    if not outcomes:
-        raise KwsError(
-            f"{reason}, before any of its {len(claimed)} jobs began: mend it and give the same command again"
-        )
-    return [outcomes.get(trial.number) for trial in claimed]
+    if not any(job.outcome for job in jobs):
+        raise KwsError(f"{reason}, before any of its {len(jobs)} jobs began: mend it and give the same command again")
+    return [job.outcome for job in jobs]
+
+
+@dataclass
+class _Survivor:
+    """What is known of a job whose launcher has failed."""
+
+    number: int  # of its trial
+    lost: Outcome  # once it has been silent for ``SILENT_SECONDS``
+    outcome: Outcome | None = None
+    beat: float | None = None  # its last sign of life, by its own clock
+    heard: float = 0.0  # when that was first seen here
+
+    @property
+    def lives(self) -> bool:
+        """Whether it has begun and not ended."""
+        return self.beat is not None and self.outcome is None
+
+    def look(self, trial: FrozenTrial) -> None:
+        """See how it stands."""
+        now, beat = time.monotonic(), trial.system_attrs.get(BEAT)
+        if beat != self.beat:
+            self.beat, self.heard = beat, now
+        self.outcome = self.outcome or left(trial)
+        if self.lives and now - self.heard > SILENT_SECONDS:
+            self.outcome = self.lost
 
 
 @contextmanager
