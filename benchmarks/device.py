@@ -2,8 +2,8 @@
 
 Trains every architecture for a few hundred steps on yes and no with the default settings, exports and proves it, and
 prints the table of ``docs/device.md``. Flash, RAM and instructions are those of the generated C for a Cortex-M4 (gcc
--O2, RAM without the stack, the front end included); the arena is TensorFlow Lite Micro's on the host. Half an hour
-on two cores, most of it ``conv`` in TensorFlow Lite Micro's interpreter.
+-O2, RAM without the stack, the front end included); the arena is TensorFlow Lite Micro's on the host. Ten minutes on
+two cores, most of it ``conv`` in TensorFlow Lite Micro's interpreter.
 """
 
 from __future__ import annotations
