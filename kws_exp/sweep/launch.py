@@ -47,12 +47,18 @@ def run(launcher: Any, plan: Plan, study: Study, teller: Teller) -> None:
         KwsError: too many trials failed, or the launcher before any had begun.
         KeyboardInterrupt: after Ctrl-C; the same command goes on.
     """
-    os.environ[remote.SWEEP] = str(os.getpid())
+    os.environ[remote.SWEEP] = remote.process()
+    with _beating(study):
+        _run(launcher, plan, study, teller)
+
+
+def _run(launcher: Any, plan: Plan, study: Study, teller: Teller) -> None:
     done = 0
-    while True:
+    while study.open_trials():
         claimed = _claimed(plan.workers, study, teller)
-        if not claimed and not study.take_over():
-            return
+        if not claimed and not teller.take_over():
+            time.sleep(LOOK_SECONDS)  # for trials of other parents
+            continue
         batch = [
             [*plan.overrides(trial.params), f"sweeper.study={study.name}", f"sweeper.trial={trial.number}"]
             for trial in claimed
@@ -90,22 +96,25 @@ def _end(trial: Trial, outcome: Outcome | None, study: Study, teller: Teller) ->
 
 
 def _progressed(trial: FrozenTrial, study: Study) -> bool:
-    """Whether a trial has reported what the attempt before it had not, or all would be stopped again and again."""
+    """Whether a trial has come further than the attempt before it, or all would be stopped again and again."""
+
+    def reached(attempt: FrozenTrial) -> tuple[int, int]:
+        """Return how many of its seeds have begun, and how far the first one, which alone reports, has come."""
+        return len(attempt.user_attrs.get("runs", ())), max(attempt.intermediate_values, default=0)
+
     before = trial.user_attrs.get("retry_of")
-    reached = max(study.frozen(before).intermediate_values, default=0) if before is not None else 0
-    return max(trial.intermediate_values, default=0) > reached
+    return reached(trial) > (reached(study.frozen(before)) if before is not None else (0, 0))
 
 
 def _launched(
     launcher: Any, batch: Sequence[Sequence[str]], first: int, study: Study, claimed: Sequence[Trial]
 ) -> Sequence[Outcome | None]:
     """Return the outcomes of a batch; None for a job that is not to begin."""
-    with _beating(study):
-        try:
-            return [_outcome(returned) for returned in launcher.launch(batch, initial_job_idx=first)]
-        except Exception as error:
-            # a remote error's text is a whole traceback, whose last line says what it was
-            return _survivors(study, claimed, f"the launcher failed: {told(error, line=-1)}")
+    try:
+        return [_outcome(returned) for returned in launcher.launch(batch, initial_job_idx=first)]
+    except Exception as error:
+        # a remote error's text is a whole traceback, whose last line says what it was
+        return _survivors(study, claimed, f"the launcher failed: {told(error, line=-1)}")
 
 
 def _survivors(study: Study, claimed: Sequence[Trial], reason: str) -> list[Outcome | None]:

@@ -173,7 +173,7 @@ class Loop:
             return True
         if time.monotonic() - self.watched > WATCH_SECONDS:
             self.watched = time.monotonic()
-            self.study.take_over()
+            self.teller.take_over()
         return bool(self.study.open_trials())
 
     def _supply(self, slot: Slot) -> None:

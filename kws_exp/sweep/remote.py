@@ -8,6 +8,7 @@ the job looks whether its trial is still under way, and otherwise stops its trai
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import threading
 import time
@@ -53,12 +54,21 @@ def job(config: Config, settings: Sweeper) -> Outcome:
     group = opened.get_study_user_attrs(study_id).get(TRACKING)
     with alive(opened, number):
         outcome = trial.run(trial.job(resolved, settings.study, settings.trial, overrides, settings, group, runs))
-    if outcome.state == STOPPED and os.environ.get(SWEEP) == str(os.getpid()):
+    if outcome.state == STOPPED and os.environ.get(SWEEP) == process() and _is_under_way(opened, number):
         raise KeyboardInterrupt  # a launcher that has no processes of its own: it was the sweep that was stopped
     leave(opened, number, outcome)
     if config.tracking.enabled:
         _send(opened, number, settings.study, config)
     return outcome
+
+
+def process() -> str:
+    """Return what tells this process from all others."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _is_under_way(opened: BaseStorage, number: int) -> bool:
+    return opened.get_trial(number).state == TrialState.RUNNING
 
 
 def found(resolved: str, study: str, trial: int) -> tuple[BaseStorage, int, int]:
@@ -72,7 +82,7 @@ def found(resolved: str, study: str, trial: int) -> tuple[BaseStorage, int, int]
         with suppress(KeyError):
             study_id = opened.get_study_id_from_name(study)
             number = opened.get_trial_id_from_study_id_trial_number(study_id, trial)
-            if opened.get_trial(number).state == TrialState.RUNNING:
+            if _is_under_way(opened, number):
                 return opened, study_id, number
     raise KwsError(
         f"sweeper.trial={trial} is set by a sweep, for its jobs, and no trial {trial} of the study '{study}' is under "
@@ -88,7 +98,7 @@ def alive(opened: BaseStorage, number: int) -> Iterator[None]:
     def beat() -> None:
         while not ended.is_set():
             with suppress(Exception):  # the storage is away for a moment
-                if opened.get_trial(number).state != TrialState.RUNNING:
+                if not _is_under_way(opened, number):
                     stopping.set()
                     return
                 opened.set_trial_system_attr(number, BEAT, time.time())
@@ -119,7 +129,8 @@ def leave(opened: BaseStorage, number: int, outcome: Outcome) -> None:
 
 def _send(opened: BaseStorage, number: int, study: str, config: Config) -> None:
     """Send the trial's runs to the tracking server from here, if the sweep has no view of this machine's disk."""
-    from kws_exp.track import follow, process, store
+    from kws_exp.track import follow, store
+    from kws_exp.track.process import unsent
 
     output_dir = Path(config.output_dir)
     if (output_dir / "sweeps" / study / "run.json").exists():
@@ -130,6 +141,6 @@ def _send(opened: BaseStorage, number: int, study: str, config: Config) -> None:
             folder = RunFolder(output_dir / "runs" / name)
             trouble = follow.send(folder, destination) if (folder.path / "run.json").exists() else None
             if trouble:
-                print(process.unsent(folder.path, trouble), file=sys.stderr)
+                print(unsent(folder.path, trouble), file=sys.stderr)
     except Exception:  # a trial is not lost for the news of it
         traceback.print_exc()

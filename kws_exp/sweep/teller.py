@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from optuna.trial import FrozenTrial, Trial
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from kws_exp import run_folder
 from kws_exp.errors import KwsError
@@ -39,10 +39,12 @@ class Teller:
         if outcome.state == STOPPED:
             self.give_back(trial)
             return None
-        self.group.track(self.study.frozen(trial.number))
+        before = self.study.frozen(trial.number)
+        ours = before.state == TrialState.RUNNING  # another parent may have taken it over
+        self.group.track(before)
         self.study.tell(trial, outcome)
         frozen = self.study.frozen(trial.number)
-        if outcome.state == FAILED:
+        if outcome.state == FAILED and ours:
             self.group.settle(frozen, run_folder.FAILED)
             self.failures.append(f"trial {trial.number}: {outcome.reason}")
         return frozen
@@ -51,6 +53,13 @@ class Teller:
         """Bring what the user sees up to date, once there is nothing more urgent."""
         if ended is not None:
             self.group.ended(ended, self.study)
+
+    def take_over(self) -> list[int]:
+        """Take over the trials of parents that have died; return their numbers."""
+        numbers = self.study.take_over()
+        for number in numbers:
+            self.group.track(self.study.frozen(number))
+        return numbers
 
     def give_back(self, trial: Trial) -> None:
         """Have a trial that could not end made again."""

@@ -35,6 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
     except KwsError as error:
         print(f"kws_exp: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"kws_exp: {chosen.folder} must be writable, but fails ({error.strerror})", file=sys.stderr)
+        return 2
     return 0
 
 

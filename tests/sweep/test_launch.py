@@ -15,11 +15,11 @@ from optuna.trial import TrialState
 
 from kws_exp.errors import KwsError
 from kws_exp.run_folder import FAILED, RUNNING, RunFolder, RunRecord, find_all
-from kws_exp.sweep import launch, loop, plan
+from kws_exp.sweep import launch, loop, plan, remote
 from kws_exp.sweep.group import Group
 from kws_exp.sweep.outcome import COMPLETE, STOPPED, Outcome
 from kws_exp.sweep.plan import Plan
-from kws_exp.sweep.study import BEAT, OUTCOME, Study
+from kws_exp.sweep.study import BEAT, OUTCOME, PARENT, Study
 from kws_exp.sweep.teller import Teller
 
 pytestmark = pytest.mark.usefixtures("hydra_ready")
@@ -139,6 +139,45 @@ def test_a_job_may_be_stopped_as_long_as_it_comes_further(opened: Opened) -> Non
     with pytest.raises(KwsError, match=r"^2 trials failed, .* its job was stopped, as by scancel, before it came any"):
         run(Launcher(stopped), opened)
     assert Counter(trial.state.name for trial in study.trials()) == {"FAIL": 4, "COMPLETE": 1, "WAITING": 1}
+
+
+@pytest.mark.parametrize("opened", [("augment.gain_db=interval(0,9)", "sweeper.n_trials=3")], indirect=True)
+def test_what_the_job_of_a_dead_parent_has_left_is_told_and_tracked(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, tracked, launcher = opened[1], [], Launcher(lambda number: DONE)
+    monkeypatch.setattr(opened[2], "track", lambda trial: tracked.append(trial.number))
+    for _ in range(2):
+        trial = study.claim()
+        assert trial is not None
+        study.storage.set_trial_user_attr(trial._trial_id, "parent", "gone")
+    study.storage.set_study_user_attr(study.id, PARENT + "gone", {"closed": True})
+    remote.leave(study.storage, study.frozen(0)._trial_id, DONE)
+    run(launcher, opened)
+    trials = study.trials()
+    assert [trial.state.name for trial in trials] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
+    assert trials[3].user_attrs["retry_of"] == 1 and sum(launcher.batches) == 2
+    assert {0, 1, 2, 3} == set(tracked)
+
+
+@pytest.mark.parametrize("opened", [("augment.gain_db=interval(0,9)", "sweeper.n_trials=2")], indirect=True)
+def test_a_later_seed_is_progress(opened: Opened) -> None:
+    study, runs = opened[1], iter([["a"], ["a", "b"], ["a", "b", "c"]])
+
+    def stopped(number: int) -> Outcome:
+        """In the first trial three times, each in another seed, of which the first alone reports."""
+        found = next(runs, None) if number == 0 or "retry_of" in study.frozen(number).user_attrs else None
+        if found is None:
+            return DONE
+        trial_id = study.frozen(number)._trial_id
+        study.storage.set_trial_user_attr(trial_id, "runs", found)
+        study.storage.set_trial_intermediate_value(trial_id, 100, 0.5)
+        return Outcome(STOPPED)
+
+    teller = Teller(study, opened[2], 1)
+    launch.run(Launcher(stopped), opened[0], study, teller)
+    assert not teller.failures
+    assert Counter(trial.state.name for trial in study.trials()) == {"FAIL": 3, "COMPLETE": 2}
 
 
 class Lossy(Launcher):

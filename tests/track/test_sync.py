@@ -11,6 +11,7 @@ from kws_exp import run_folder
 from kws_exp.track import __main__ as command
 from kws_exp.track import store as stores
 from kws_exp.track import sync
+from kws_exp.track.process import LOCK
 from kws_exp.track.store import Store
 from tests import fake_run
 from tests.track.test_follow import damaged, runs_by_name, sweep, trial
@@ -170,6 +171,13 @@ def test_the_command_sends_a_folder_to_another_server(
 def test_the_command_refuses_what_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main([str(tmp_path)]) == 2
     assert "run.json" in capsys.readouterr().err
+
+
+def test_the_command_needs_a_folder_to_write_to(output_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = fake_run.make(output_dir)
+    (folder.path / LOCK).mkdir()
+    assert command.main([str(folder.path)]) == 2
+    assert f"kws_exp: {folder.path} must be writable, but fails (Is a directory)" in capsys.readouterr().err
 
 
 def test_the_command_sends_a_sweep_with_the_runs_of_its_trials(
