@@ -12,7 +12,7 @@ In the order of a sweep:
     workers      long-lived processes, each at one trial; a dead one is replaced
     trial        a trial within a worker: budget, runs, reports; judge, outcome: what it comes to
     loop, launch the sweep itself, in the parent, on workers or a launcher of Hydra; teller: how its trials end
-    remote       a trial as the job of a launcher, in the job's own process
+    remote       a trial as the job of a launcher, in the job's own process; background: signs of life
     leaderboard, pages, terminal    what it shows
 
 The surprising fact: Optuna's trials are made before they are run. A study begins with ``n_trials`` of them waiting,

@@ -8,10 +8,8 @@ trial by ``sweeper.trial`` and reports to the study's storage, which all machine
 from __future__ import annotations
 
 import os
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +17,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from kws_exp.errors import KwsError
 from kws_exp.sweep import remote
+from kws_exp.sweep.background import repeated
 from kws_exp.sweep.outcome import FAILED, STOPPED, Outcome, told
 from kws_exp.sweep.plan import Plan
 from kws_exp.sweep.study import BEAT, BEAT_SECONDS, Study, left
@@ -48,7 +47,7 @@ def run(launcher: Any, plan: Plan, study: Study, teller: Teller) -> None:
         KeyboardInterrupt: after Ctrl-C; the same command goes on.
     """
     os.environ[remote.SWEEP] = remote.process()
-    with _beating(study):
+    with repeated(study.beat, BEAT_SECONDS / 3):  # the other parents must know that this one lives, while it waits
         _run(launcher, plan, study, teller)
 
 
@@ -161,25 +160,6 @@ class _Survivor:
         self.outcome = self.outcome or left(trial)
         if self.lives and now - self.heard > SILENT_SECONDS:
             self.outcome = self.lost
-
-
-@contextmanager
-def _beating(study: Study) -> Iterator[None]:
-    """Let the other parents know that this one lives, while it waits."""
-    ended = threading.Event()
-
-    def beat() -> None:
-        while not ended.wait(BEAT_SECONDS / 3):
-            with suppress(Exception):  # the storage is away for a moment
-                study.beat()
-
-    beating = threading.Thread(target=beat, daemon=True)
-    beating.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        beating.join()
 
 
 def _outcome(returned: Any) -> Outcome:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from kws_exp.errors import KwsError
 from kws_exp.run_folder import RunFolder
 from kws_exp.schema import Config, Sweeper
 from kws_exp.sweep import storage
+from kws_exp.sweep.background import repeated
 from kws_exp.sweep.outcome import STOPPED, Outcome
 from kws_exp.sweep.study import BEAT, OUTCOME, TRACKING
 
@@ -93,25 +93,15 @@ def found(resolved: str, study: str, trial: int) -> tuple[BaseStorage, int, int]
 @contextmanager
 def alive(opened: BaseStorage, number: int) -> Iterator[None]:
     """Say again and again that this process has a trial; once the trial is no longer under way, stop what runs."""
-    ended = threading.Event()
 
     def beat() -> None:
-        while not ended.is_set():
-            with suppress(Exception):  # the storage is away for a moment
-                if not _is_under_way(opened, number):
-                    stopping.set()
-                    return
-                opened.set_trial_system_attr(number, BEAT, time.time())
-            ended.wait(BEAT_SECONDS)
+        if _is_under_way(opened, number):
+            opened.set_trial_system_attr(number, BEAT, time.time())
+        else:
+            stopping.set()
 
-    beating = threading.Thread(target=beat, daemon=True)
-    with signals.stoppable() as stopping:
-        beating.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            beating.join()
+    with signals.stoppable() as stopping, repeated(beat, BEAT_SECONDS):
+        yield
 
 
 def leave(opened: BaseStorage, number: int, outcome: Outcome) -> None:
